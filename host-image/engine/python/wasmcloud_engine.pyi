@@ -1,0 +1,52 @@
+"""The engine as Python sees it. Coroutines resolve on the loop that called them; no call holds the GIL while it works."""
+
+from typing import final
+
+class EngineError(Exception):
+    """The engine refused or failed; ``str(error)`` is the whole chain of causes, one sentence a person can act on.
+
+    ``kind`` is one of ``egress`` (a bad allow-list entry), ``artifact`` (not a component, or it cannot be compiled),
+    ``link`` (an import that nothing provides), ``route`` (the HTTP name belongs to another namespace),
+    ``conflict`` (the id runs other content), ``stopped`` (stopped while starting), ``pull`` (the registry),
+    ``config`` (bad engine settings) and ``internal``.
+    """
+
+    kind: str
+
+@final
+class Engine:
+    """One HTTP listener and every workload behind it."""
+
+    def __init__(self, settings: str) -> None:
+        """Bind the listener and start the engine's own threads. ``settings`` is JSON, see ``EngineSettings`` in core.
+
+        Raises EngineError (kind ``config``) for bad settings, OSError when the address cannot be bound.
+        """
+
+    @property
+    def http_port(self) -> int:
+        """The port that the listener is bound to (the real one where port 0 was asked for)."""
+
+    async def pull(self, request: str) -> str:
+        """Pull one artifact from a registry. ``request`` and the answer are JSON (``PullRequest``, ``Pulled``)."""
+
+    async def start(self, workload: str) -> None:
+        """Compile (or load from the cache), link, pre-instantiate and route a workload (JSON, ``WorkloadSpec``).
+
+        Idempotent for the same id and content.
+        """
+
+    async def stop(self, workload_id: str) -> bool:
+        """Take the routes away, let requests in flight end (bounded by the drain time), free everything.
+
+        False when the id is unknown. A workload that is still starting is stopped too.
+        """
+
+    def status(self) -> str:
+        """JSON: listener, workloads with their in-flight and total requests, instances, compile and egress counters."""
+
+    def check_egress(self, allowed_hosts: list[str], allowed_ip_name_lookups: list[str], loopback_ports: list[str]) -> str | None:
+        """None when every entry is good, else one sentence that lists every bad entry with its reason."""
+
+    async def shutdown(self, drain_s: float) -> None:
+        """Stop accepting, wait up to ``drain_s`` seconds for requests in flight, stop all workloads and threads."""
