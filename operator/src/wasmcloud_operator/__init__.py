@@ -1,0 +1,1 @@
+"""The operator: places WebAssembly workloads on hosts and keeps them there."""

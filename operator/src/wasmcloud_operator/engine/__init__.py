@@ -1,0 +1,1 @@
+"""The reconciling engine: ports, store, queue, workers. Runs unchanged on virtual time."""
