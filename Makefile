@@ -103,7 +103,7 @@ $(VENV)/.packages: $(VENV)/.dependencies $(PACKAGE_FILES)
 
 $(VENV)/.engine: $(VENV)/.packages $(ENGINE_SOURCES) $(ENGINE)/pyproject.toml | require-rust
 	@echo "Building the engine (the first time 10 to 15 minutes on two cores, then under one)"
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked --skip-install-deps -m $(ENGINE)/python/Cargo.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --locked -m $(ENGINE)/python/Cargo.toml
 	@touch $@
 
 .PHONY: require-rust
