@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use behaviour::wit_name;
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{
@@ -24,7 +23,7 @@ pub fn resolve(name: &str) -> String {
 }
 
 fn told(result: Result<String, ErrorCode>) -> String {
-    result.unwrap_or_else(|code| wit_name(&format!("{code:?}")))
+    result.unwrap_or_else(|code| code.name().to_owned())
 }
 
 fn try_connect(addr: SocketAddr) -> Result<(), ErrorCode> {
