@@ -1,0 +1,228 @@
+"""What every kind is made of: the base model, numbers and strings with bounds, rules, object metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from wasmcloud_api.names import API_VERSION
+
+INT32_MAX: Final = 2**31 - 1
+
+Count = Annotated[StrictInt, Field(ge=0, le=INT32_MAX, json_schema_extra={"format": "int32"})]
+"""An int32 that isn't negative."""
+Int64 = Annotated[StrictInt, Field(ge=0, le=2**63 - 1, json_schema_extra={"format": "int64"})]
+"""An int64 that isn't negative."""
+Bool = StrictBool
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+DnsLabel = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+"""An RFC 1123 label: the name of a namespace or a Service."""
+DnsSubdomain = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")
+]
+"""An RFC 1123 subdomain: the name of most objects."""
+
+
+def _whole_seconds(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[
+    AwareDatetime,
+    PlainSerializer(_whole_seconds, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment, written like Kubernetes writes it: UTC, whole seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule over several fields: the server judges it by CEL, Python by a validator with the same message."""
+
+    cel: str
+    message: str
+
+    def schema(self) -> dict[str, Any]:
+        """Return the rule as an entry of a JSON schema."""
+        return {"x-kubernetes-validations": [{"rule": self.cel, "message": self.message}]}
+
+
+def keyed_list(*keys: str) -> dict[str, Any]:
+    """Return the schema entries of a list whose items are told apart by these fields (list type `map`)."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+class Resource(BaseModel):
+    """Base of all API types: camelCase outside, snake_case inside, frozen, unknown fields ignored.
+
+    A field that is null counts as absent, as it does for an API server that prunes it.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        if isinstance(value, dict) and None in value.values():
+            return {key: field for key, field in value.items() if field is not None}
+        return value
+
+    @model_validator(mode="after")
+    def _keyed_lists_hold_each_key_once(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("x-kubernetes-list-type") == "map":
+                keys = extra["x-kubernetes-list-map-keys"]
+                assert isinstance(keys, list)
+                _refuse_duplicates(field.alias or name, [str(key) for key in keys], getattr(self, name))
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """Return the camelCase JSON form without what equals its default: equal documents are equal in meaning."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _refuse_duplicates(field: str, keys: list[str], items: Sequence[BaseModel]) -> None:
+    seen: set[tuple[Hashable, ...]] = set()
+    for index, item in enumerate(items):
+        attributes = {info.alias: name for name, info in type(item).model_fields.items()}
+        value = tuple(getattr(item, attributes[key]) for key in keys)
+        if value in seen:
+            shown = ", ".join(f'{key} "{part}"' for key, part in zip(keys, value, strict=True))
+            raise ValueError(f"{field}[{index}]: Duplicate value: {shown}")
+        seen.add(value)
+
+
+class Status(Resource):
+    """Base of all statuses: zeros are information, so a document keeps them."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the camelCase JSON form without what is unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class OwnerReference(Resource):
+    """The object that this one belongs to."""
+
+    api_version: str
+    """Group and version of the owner."""
+    kind: str
+    """Kind of the owner."""
+    name: str
+    """Name of the owner, in the same namespace."""
+    uid: str
+    """Uid of the owner."""
+    controller: Bool = False
+    """Whether the owner manages this object; true for one owner at most."""
+    block_owner_deletion: Bool = False
+    """Whether the owner stays until this object is gone, when it is deleted in the foreground."""
+
+
+class ObjectMeta(Resource):
+    """Kubernetes' object metadata, as far as this project reads or writes it."""
+
+    name: DnsSubdomain = ""
+    """Name, unique among its kind in the namespace."""
+    generate_name: str = ""
+    """Prefix of a name that the API server makes up."""
+    namespace: DnsLabel = ""
+    """Namespace of the object."""
+    uid: str = ""
+    """Id that no other object, past or future, has."""
+    resource_version: str = ""
+    """Opaque version of the object's last write."""
+    generation: Int64 = 0
+    """Number that grows with each change of the desired state."""
+    creation_timestamp: Time | None = None
+    """When the object was made."""
+    deletion_timestamp: Time | None = None
+    """When the object was asked to go; it goes once its finalizers are gone."""
+    deletion_grace_period_seconds: Int64 = 0
+    """Seconds given to the object to end."""
+    labels: dict[str, str] = {}
+    """Labels, which selectors match."""
+    annotations: dict[str, str] = {}
+    """Annotations, which nothing selects by."""
+    finalizers: tuple[str, ...] = ()
+    """Names of those who must finish before the object goes."""
+    owner_references: tuple[OwnerReference, ...] = ()
+    """Objects this one belongs to."""
+    managed_fields: tuple[dict[str, Any], ...] = ()
+    """Who wrote which field; kept by the API server."""
+    self_link: str = ""
+    """Kept for objects of old servers; empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that `kubectl get` prints."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where the scale subresource finds its figures."""
+
+    status_path: str
+    selector_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a CustomResourceDefinition says beside its schema."""
+
+    plural: str
+    singular: str
+    columns: tuple[Column, ...]
+    short_names: tuple[str, ...] = ()
+    scale: Scale | None = None
+
+
+class KubernetesObject(Resource):
+    """Base of the five kinds."""
+
+    definition: ClassVar[Definition]
+
+    api_version: str = Field(default=API_VERSION, pattern=r"^runtime\.wasmcloud\.dev/v1alpha1$")
+    """Group and version of this object's schema."""
+    kind: str
+    """Kind of this object."""
+    metadata: ObjectMeta = ObjectMeta()
+    """Standard object metadata."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the camelCase JSON form: all of the status, the rest without what equals its default."""
+        document = {"apiVersion": self.api_version, "kind": self.kind} | super().document()
+        status = getattr(self, "status", None)
+        return document | ({} if status is None else {"status": status.document()})
+
+
+AGE: Final = Column("AGE", ".metadata.creationTimestamp", "date")
+READY: Final = Column("READY", '.status.conditions[?(@.type=="Ready")].status')
+REASON: Final = Column("REASON", '.status.conditions[?(@.type=="Ready")].reason')
