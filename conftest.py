@@ -1,0 +1,23 @@
+"""What every suite may use: the programs that are too heavy, or too real, to start for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ground.control_plane import ControlPlane
+from ground.nats import NatsServer
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One Kubernetes API server for the whole run: give each test a namespace of its own."""
+    with ControlPlane(tmp_path_factory.mktemp("control-plane")) as running:
+        yield running
+
+
+@pytest.fixture
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """A NATS server of this test alone, which it may stop and start."""
+    with NatsServer(tmp_path_factory.mktemp("nats")) as running:
+        yield running
