@@ -1,0 +1,58 @@
+"""The NATS messages between operator and hosts, and their encoding: proto3's canonical JSON."""
+
+from __future__ import annotations
+
+from wasmcloud_api.wire.codec import Message, WireError, decode, encode
+from wasmcloud_api.wire.messages import (
+    Component,
+    EmptyDir,
+    HostHeartbeat,
+    HostPath,
+    ImagePullPolicy,
+    ImagePullSecret,
+    LocalResources,
+    Service,
+    Volume,
+    VolumeMount,
+    WitInterface,
+    WitWorld,
+    Workload,
+    WorkloadListResponse,
+    WorkloadStartRequest,
+    WorkloadStartResponse,
+    WorkloadState,
+    WorkloadStatus,
+    WorkloadStatusRequest,
+    WorkloadStatusResponse,
+    WorkloadStopRequest,
+    WorkloadStopResponse,
+)
+
+__all__ = [
+    "Component",
+    "EmptyDir",
+    "HostHeartbeat",
+    "HostPath",
+    "ImagePullPolicy",
+    "ImagePullSecret",
+    "LocalResources",
+    "Message",
+    "Service",
+    "Volume",
+    "VolumeMount",
+    "WireError",
+    "WitInterface",
+    "WitWorld",
+    "Workload",
+    "WorkloadListResponse",
+    "WorkloadStartRequest",
+    "WorkloadStartResponse",
+    "WorkloadState",
+    "WorkloadStatus",
+    "WorkloadStatusRequest",
+    "WorkloadStatusResponse",
+    "WorkloadStopRequest",
+    "WorkloadStopResponse",
+    "decode",
+    "encode",
+]
