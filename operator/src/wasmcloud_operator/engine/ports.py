@@ -143,6 +143,10 @@ class Bus(Protocol):
         """Whether the connection is up now."""
         ...
 
+    def connection_count(self) -> int:
+        """How many times a connection was made so far: grows with every reconnect, so that even a short break is noticed."""
+        ...
+
 
 class Clock(Protocol):
     """Time and chance: the engine takes both from here only, so a simulation can own them."""
