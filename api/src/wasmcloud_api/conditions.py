@@ -132,10 +132,11 @@ def markdown() -> str:
     lines = [
         "# Conditions",
         "",
-        "Generated from `api/src/wasmcloud_api/conditions.py` by `python -m wasmcloud_api.conditions docs/conditions.md`.",
+        "Generated from `api/src/wasmcloud_api/conditions.py`; to change it:",
+        "`python -m wasmcloud_api.conditions docs/conditions.md`.",
         "",
-        "Each object's `status.conditions` says what holds (`True`), what doesn't (`False`) and what the operator can't",
-        "tell (`Unknown`). Match on `reason` in programs; `message` is for people and may change.",
+        "Each object's `status.conditions` says what holds (`True`), what doesn't (`False`) and what the operator",
+        "can't tell (`Unknown`). Match on `reason` in programs; `message` is for people and may change.",
     ]
     for kind, types in CONDITION_TYPES.items():
         lines += ["", f"## {kind}", "", "| type | True means |", "|---|---|"]

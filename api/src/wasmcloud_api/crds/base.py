@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self, cast
 
 from pydantic import (
     AwareDatetime,
@@ -26,6 +26,8 @@ INT32_MAX: Final = 2**31 - 1
 
 Count = Annotated[StrictInt, Field(ge=0, le=INT32_MAX, json_schema_extra={"format": "int32"})]
 """An int32 that isn't negative."""
+Positive = Annotated[StrictInt, Field(ge=1, le=INT32_MAX, json_schema_extra={"format": "int32"})]
+"""An int32 above 0."""
 Int64 = Annotated[StrictInt, Field(ge=0, le=2**63 - 1, json_schema_extra={"format": "int64"})]
 """An int64 that isn't negative."""
 Bool = StrictBool
@@ -94,9 +96,8 @@ class Resource(BaseModel):
         for name, field in type(self).model_fields.items():
             extra = field.json_schema_extra
             if isinstance(extra, dict) and extra.get("x-kubernetes-list-type") == "map":
-                keys = extra["x-kubernetes-list-map-keys"]
-                assert isinstance(keys, list)
-                _refuse_duplicates(field.alias or name, [str(key) for key in keys], getattr(self, name))
+                keys = cast("list[str]", extra["x-kubernetes-list-map-keys"])
+                _refuse_duplicates(field.alias or name, keys, getattr(self, name))
         return self
 
     def document(self) -> dict[str, Any]:
@@ -161,9 +162,9 @@ class ObjectMeta(Resource):
     """When the object was asked to go; it goes once its finalizers are gone."""
     deletion_grace_period_seconds: Int64 = 0
     """Seconds given to the object to end."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     """Labels, which selectors match."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations, which nothing selects by."""
     finalizers: tuple[str, ...] = ()
     """Names of those who must finish before the object goes."""
@@ -182,7 +183,6 @@ class Column:
     name: str
     path: str
     type: str = "string"
-    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from wasmcloud_api.crds.base import (
     Int64,
     KubernetesObject,
     NonEmpty,
+    Positive,
     Resource,
     Rule,
     Scale,
@@ -90,7 +91,7 @@ class TopologySpreadConstraint(Resource):
 
     topology_key: NonEmpty
     """A label of Hosts; hosts with the same value are one domain."""
-    max_skew: Annotated[StrictInt, Field(ge=1, le=INT32_MAX, json_schema_extra={"format": "int32"})] = 1
+    max_skew: Positive = 1
     """Most by which the replicas in one domain may outnumber those in the emptiest."""
     when_unsatisfiable: WhenUnsatisfiable = WhenUnsatisfiable.DO_NOT_SCHEDULE
     """What to do with a replica that would break the constraint."""
@@ -118,7 +119,7 @@ class WorkloadDeploymentSpec(WorkloadReplicaSetSpec):
     """Bounds of a rolling update."""
     min_ready_seconds: Count = 0
     """How long a replica must be ready before it counts as available."""
-    progress_deadline_seconds: Annotated[StrictInt, Field(ge=1, le=INT32_MAX, json_schema_extra={"format": "int32"})] = 600
+    progress_deadline_seconds: Positive = 600
     """After how long without progress a rollout is reported as failed. It is still tried."""
     revision_history_limit: Count = 10
     """How many old replica sets are kept to roll back to."""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
-from wasmcloud_api.crds.base import AGE, READY, Column, Count, Definition, Int64, KubernetesObject, Status, Time
+from wasmcloud_api.crds.base import AGE, READY, Column, Definition, Int64, KubernetesObject, Status, Time
 from wasmcloud_api.crds.shared import Conditions
 
 

@@ -14,7 +14,7 @@ from wasmcloud_api.crds.shared import LocalObjectReference
 class ConfigLayer(Resource):
     """Settings in layers; a later layer wins: `config`, then `configFrom` in order, then `secretFrom` in order."""
 
-    config: dict[str, str] = {}
+    config: dict[str, str] = Field(default_factory=dict)
     """Settings, inline."""
     config_from: tuple[LocalObjectReference, ...] = ()
     """ConfigMaps whose keys are settings."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from wasmcloud_api.crds.base import AGE, READY, Column, Count, Definition, KubernetesObject, Resource, Scale, Status
 from wasmcloud_api.crds.shared import Conditions, ReplicaCounts
 from wasmcloud_api.crds.workload import WorkloadSpec
@@ -12,9 +14,9 @@ from wasmcloud_api.crds.workload import WorkloadSpec
 class WorkloadTemplate(Resource):
     """What each replica is made from."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     """Labels of the Workloads."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations of the Workloads."""
     spec: WorkloadSpec
     """What runs, and where it may run."""

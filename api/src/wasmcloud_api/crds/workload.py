@@ -57,7 +57,7 @@ class LocalResources(Resource):
     """Volumes it sees."""
     environment: ConfigLayer = ConfigLayer()
     """Environment variables."""
-    config: dict[str, str] = {}
+    config: dict[str, str] = Field(default_factory=dict)
     """Settings read through `wasi:config`."""
     allowed_hosts: tuple[AllowedHost, ...] = ()
     """Hosts it may send requests to: `*`, `host[:port]`, `*.suffix[:port]`, each with or without `scheme://`.
@@ -146,7 +146,7 @@ class Volume(Resource):
 class WorkloadSpec(Resource):
     """What runs, and where it may run."""
 
-    host_selector: dict[str, str] = {}
+    host_selector: dict[str, str] = Field(default_factory=dict)
     """Labels that a Host must have."""
     host_id: str = ""
     """The one host to run on, by its id. A wish within the rules of environments, not a way round them."""

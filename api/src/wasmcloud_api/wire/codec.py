@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import (
     AwareDatetime,
@@ -67,7 +67,7 @@ def _integer(lowest: int, highest: int) -> BeforeValidator:
         if isinstance(value, float) and math.isfinite(value):
             value = Decimal(value)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise ValueError(problem)  # noqa: TRY004 - pydantic collects ValueErrors only
+            raise ValueError(problem)
         if not lowest <= value <= highest or value != int(value):
             raise ValueError(problem)
         return int(value)
@@ -134,8 +134,8 @@ def proto_enum(kind: type[ProtoEnum]) -> BeforeValidator:
 
     def check(value: object) -> ProtoEnum:
         try:
-            return kind(value)
-        except (ValueError, TypeError):
+            return kind(cast("str", value))
+        except ValueError:
             raise ValueError(f"must be the name or number of a {kind.__name__}") from None
 
     return BeforeValidator(check)

@@ -38,7 +38,7 @@ class WitInterface(Message):
     package: str = ""
     version: str = ""
     interfaces: tuple[str, ...] = ()
-    config: Settings = {}
+    config: Settings = Field(default_factory=dict)
     name: str = ""
 
 
@@ -49,7 +49,7 @@ class HostHeartbeat(Message):
     hostname: str = ""
     friendly_name: FriendlyName
     version: str = ""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     started_at: Timestamp | None = None
     os_arch: str = ""
     os_name: str = ""
@@ -110,8 +110,8 @@ class LocalResources(Message):
 
     memory_limit_mb: Int32 = 0
     cpu_limit: Int32 = 0
-    config: Settings = {}
-    environment: Settings = {}
+    config: Settings = Field(default_factory=dict)
+    environment: Settings = Field(default_factory=dict)
     volume_mounts: tuple[VolumeMount, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     allowed_ip_name_lookups: tuple[str, ...] = ()
@@ -182,7 +182,7 @@ class Workload(Message):
 
     namespace: str = ""
     name: str = ""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default_factory=dict)
     service: Service | None = None
     wit_world: WitWorld = WitWorld()
     volumes: tuple[Volume, ...] = ()

@@ -1,0 +1,143 @@
+"""CustomResourceDefinitions out of the models: `python -m wasmcloud_api.crd [--check] crds/`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from wasmcloud_api.crds import KINDS, KubernetesObject
+from wasmcloud_api.crds.base import Column
+from wasmcloud_api.names import GROUP, VERSION
+
+Schema = dict[str, Any]
+
+_KEPT: Final = (
+    "type",
+    "format",
+    "enum",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "pattern",
+    "required",
+)
+_SERVER_FIELDS: Final[Schema] = {
+    "apiVersion": {"type": "string", "description": f"Group and version of this object's schema: {GROUP}/{VERSION}."},
+    "metadata": {"type": "object"},
+}
+
+
+def structural(schema: Schema, definitions: Schema) -> Schema:
+    """Return pydantic's JSON schema in the form Kubernetes asks for: no references, no unions with null, no titles."""
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rpartition("/")[2]]
+        return structural(target | {key: value for key, value in schema.items() if key != "$ref"}, definitions)
+    if "anyOf" in schema and not schema.get("x-kubernetes-int-or-string"):
+        (choice,) = [option for option in schema["anyOf"] if option != {"type": "null"}]
+        return structural(choice | {key: value for key, value in schema.items() if key != "anyOf"}, definitions)
+    out = {key: value for key, value in schema.items() if key in _KEPT or key.startswith("x-kubernetes-")}
+    if "description" in schema:
+        out["description"] = " ".join(schema["description"].split())
+    if schema.get("default") and isinstance(schema["default"], str | int):
+        out["default"] = schema[
+            "default"
+        ]  # zeros and empty containers mean the same as absence and stay out of objects
+    if schema.get("x-kubernetes-int-or-string"):
+        out["anyOf"] = schema["anyOf"]
+    if schema.get("properties"):
+        out["properties"] = {name: structural(field, definitions) for name, field in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            out[key] = structural(schema[key], definitions)
+    return out
+
+
+def schema_of(kind: type[KubernetesObject]) -> Schema:
+    """Return the structural schema of a kind."""
+    raw = kind.model_json_schema()
+    schema = structural(raw, raw.get("$defs", {}))
+    name = {"type": "string", "description": f"Kind of this object: {kind.__name__}."}
+    schema["properties"] |= _SERVER_FIELDS | {"kind": name}
+    return schema
+
+
+def crd_of(kind: type[KubernetesObject]) -> Schema:
+    """Return the CustomResourceDefinition of a kind."""
+    definition = kind.definition
+    names: Schema = {
+        "kind": kind.__name__,
+        "listKind": f"{kind.__name__}List",
+        "plural": definition.plural,
+        "singular": definition.singular,
+    }
+    if definition.short_names:
+        names["shortNames"] = list(definition.short_names)
+    subresources: Schema = {"status": {}}
+    if scale := definition.scale:
+        subresources["scale"] = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": scale.status_path}
+        if scale.selector_path:
+            subresources["scale"]["labelSelectorPath"] = scale.selector_path
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": [_column(column) for column in definition.columns],
+        "schema": {"openAPIV3Schema": schema_of(kind)},
+        "subresources": subresources,
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{definition.plural}.{GROUP}"},
+        "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+
+
+def _column(column: Column) -> Schema:
+    return {"name": column.name, "type": column.type, "jsonPath": column.path}
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes repeated parts out in full: kubectl reads YAML anchors, people don't."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def files() -> dict[str, str]:
+    """Return the text of each file in crds/ by its name."""
+    head = "# Generated from api/src/wasmcloud_api/crds; to change it: python -m wasmcloud_api.crd crds/\n"
+    return {
+        f"{kind.definition.plural}.yaml": head + yaml.dump(crd_of(kind), Dumper=_Plain, sort_keys=True, width=120)
+        for kind in KINDS
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files into the folder given; with `--check` only compare. Returns the exit code."""
+    check = "--check" in arguments
+    paths = [Path(argument) for argument in arguments if not argument.startswith("-")]
+    if len(paths) != 1:
+        sys.stderr.write("usage: python -m wasmcloud_api.crd [--check] crds/\n")
+        return 2
+    folder, texts = paths[0], files()
+    if not check:
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return 0
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    stale = sorted(name for name in found.keys() | texts.keys() if found.get(name) != texts.get(name))
+    for name in stale:
+        sys.stderr.write(f"{folder / name} differs from the models; run: python -m wasmcloud_api.crd {folder}\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
