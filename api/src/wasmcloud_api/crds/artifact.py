@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from wasmcloud_api.crds.base import AGE, READY, Column, Definition, KubernetesObject, NonEmpty, Resource, Status
 from wasmcloud_api.crds.shared import Conditions, LocalObjectReference
 
-DURATION_PATTERN = r"^([1-9][0-9]*h)?([1-9][0-9]*m)?([1-9][0-9]*s)?$"
+DURATION_PATTERN: Final = r"^([1-9][0-9]*h)?([1-9][0-9]*m)?([1-9][0-9]*s)?$"
 
 
 class ArtifactSpec(Resource):

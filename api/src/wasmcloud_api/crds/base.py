@@ -33,11 +33,11 @@ Int64 = Annotated[StrictInt, Field(ge=0, le=2**63 - 1, json_schema_extra={"forma
 Bool = StrictBool
 
 NonEmpty = Annotated[str, Field(min_length=1)]
-DnsLabel = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+DNS_LABEL_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+DNS_SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+DnsLabel = Annotated[str, Field(max_length=63, pattern=DNS_LABEL_PATTERN)]
 """An RFC 1123 label: the name of a namespace or a Service."""
-DnsSubdomain = Annotated[
-    str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")
-]
+DnsSubdomain = Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
 """An RFC 1123 subdomain: the name of most objects."""
 
 

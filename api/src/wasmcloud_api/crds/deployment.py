@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, StrictInt, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from wasmcloud_api.crds.base import (
     AGE,
@@ -31,8 +32,18 @@ from wasmcloud_api.crds.shared import Conditions, KubernetesSpec, LocalObjectRef
 
 PERCENT_PATTERN: Final = r"^(100|[1-9]?[0-9])%$"
 
+
+def _int_or_percent(value: object) -> int | str:
+    if isinstance(value, str) and re.fullmatch(PERCENT_PATTERN, value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= INT32_MAX:
+        return value
+    raise ValueError('must be a number that is not negative, or a percentage from "0%" to "100%"')
+
+
 IntOrPercent = Annotated[
-    Annotated[StrictInt, Field(ge=0, le=INT32_MAX)] | Annotated[str, Field(pattern=PERCENT_PATTERN)],
+    int | str,
+    PlainValidator(_int_or_percent),
     WithJsonSchema(
         {
             "anyOf": [{"type": "integer"}, {"type": "string"}],

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field
 from wasmcloud_api.crds.base import NonEmpty, Resource, Rule
 from wasmcloud_api.crds.shared import LocalObjectReference
 
+INTERFACE_NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]*$"
+
 
 class ConfigLayer(Resource):
     """Settings in layers; a later layer wins: `config`, then `configFrom` in order, then `secretFrom` in order."""
@@ -33,7 +35,7 @@ class HostInterface(ConfigLayer):
     """Interfaces of the package, such as `store`."""
     version: Annotated[str, Field(max_length=64)] = ""
     """Version of the package; any that the host has when empty."""
-    name: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9-]*$")] = ""
+    name: Annotated[str, Field(max_length=64, pattern=INTERFACE_NAME_PATTERN)] = ""
     """Tells several entries of one package apart; components open the entry by this name."""
 
 

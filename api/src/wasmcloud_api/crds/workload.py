@@ -82,7 +82,7 @@ class Component(Resource):
     image_pull_secret: LocalObjectReference | None = None
     """Secret of type kubernetes.io/dockerconfigjson for the image's registry."""
     image_pull_policy: ImagePullPolicy | None = None
-    """When the registry is asked. Unset: Always for a moving tag, IfNotPresent otherwise."""
+    """When the registry is asked for the image. Unset: as the host is set."""
     pool_size: Count = 0
     """How many instances are kept for reuse. 0: each request gets a fresh one."""
     max_invocations: Count = 0
@@ -101,7 +101,7 @@ class Service(Resource):
     image_pull_secret: LocalObjectReference | None = None
     """Secret of type kubernetes.io/dockerconfigjson for the image's registry."""
     image_pull_policy: ImagePullPolicy | None = None
-    """When the registry is asked. Unset: Always for a moving tag, IfNotPresent otherwise."""
+    """When the registry is asked for the image. Unset: as the host is set."""
     max_restarts: Count = 0
     """How often the service is started again after it failed."""
     local_resources: LocalResources = LocalResources()
