@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from ground.control_plane import ControlPlane
 from ground.nats import NatsServer
+from ground.oci_registry import OciRegistry
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +21,11 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """A NATS server of this test alone, which it may stop and start."""
     with NatsServer(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+@pytest.fixture
+def oci_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OciRegistry]:
+    """An empty OCI registry that wants a login."""
+    with OciRegistry(tmp_path_factory.mktemp("registry")) as running:
         yield running
