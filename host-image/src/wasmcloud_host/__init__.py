@@ -1,0 +1,1 @@
+"""The host agent: joins by heartbeats, runs what the operator places here."""

@@ -1,0 +1,222 @@
+"""What the host is told: flags, then `WASMCLOUD_HOST_*` variables. The only reader of either.
+
+Fields carry the flags' names (`--request-timeout` is `request_timeout`), so their durations lack the usual `_s`:
+all are seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as ArgumentsError
+
+from wasmcloud_host.telemetry import LogFormat
+
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+
+
+class SettingsError(Exception):
+    """A flag or variable that cannot be used, in one sentence."""
+
+
+def _commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _pairs(value: object) -> object:
+    parts = _commas(value)
+    if not isinstance(parts, list):
+        return parts
+    if bad := [part for part in parts if "=" not in part]:
+        msg = f"{bad[0]!r} is not of the form key=value"
+        raise ValueError(msg)
+    return dict(part.split("=", 1) for part in parts)
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|)", value.strip())):
+        msg = f"{value!r} is not a duration such as 30, 30s, 500ms or 2m"
+        raise ValueError(msg)
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
+        msg = f"{value!r} is not of the form address:port, such as 127.0.0.1:8000"
+        raise ValueError(msg)
+    return value
+
+
+def _nats_urls(value: SecretStr) -> SecretStr:
+    for text in value.get_secret_value().split(","):
+        url = urlsplit(text.strip())
+        if url.scheme not in {"nats", "tls"} or not url.hostname:
+            raise ValueError("must be of the form nats://host:4222 or tls://host:4222")
+        _ = url.port  # raises ValueError when it is no port
+    return value
+
+
+def _readable(path: Path) -> Path:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        msg = f"{path} is not a file that can be read"
+        raise ValueError(msg)
+    return path
+
+
+def _directory(path: Path) -> Path:
+    if not path.is_dir():
+        msg = f"{path} is not a directory"
+        raise ValueError(msg)
+    return path.resolve()
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86400)]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
+ReadableFile = Annotated[Path, AfterValidator(_readable)]
+
+
+class Settings(BaseSettings):
+    """Runs WebAssembly workloads that a wasmCloud operator places here."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WASMCLOUD_HOST_",
+        frozen=True,
+        use_attribute_docstrings=True,
+        cli_prog_name="wasmcloud-host",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_exit_on_error=False,
+    )
+
+    host_group: str = Field("default", min_length=1)
+    """The group this host belongs to: its label `hostgroup`."""
+
+    host_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """The host's id on NATS. Default: the pod's uid, else an id that is kept in the cache directory."""
+
+    pod_uid: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """In a pod: its metadata.uid, by the downward API."""
+
+    friendly_name: str | None = Field(
+        None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253
+    )
+    """The name of the Host object, lower case as Kubernetes wants it. Default: from the machine's name."""
+
+    host_name: str | None = Field(None, min_length=1)
+    """The address at which others reach this host. Default: the machine's name."""
+
+    host_label: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(default_factory=dict)
+    """A label `key=value` of the Host object, to be matched by hostSelector; may be repeated."""
+
+    environment: str = ""
+    """The tenant whose workloads this host serves. Default: none, then it serves workloads that name none."""
+
+    scheduler_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] = SecretStr("nats://127.0.0.1:4222")
+    """NATS server of the operator; several are separated by commas."""
+
+    scheduler_nats_tls_ca: ReadableFile | None = None
+    """PEM file of the CAs that may have signed the NATS server's certificate."""
+
+    scheduler_nats_tls_cert: ReadableFile | None = None
+    """PEM file of this host's certificate for NATS."""
+
+    scheduler_nats_tls_key: ReadableFile | None = None
+    """PEM file of that certificate's key."""
+
+    scheduler_nats_tls_first: bool = False
+    """Start TLS before the NATS server says anything."""
+
+    scheduler_nats_creds: ReadableFile | None = None
+    """NATS credentials file (JWT and seed)."""
+
+    heartbeat_interval: Seconds = 15.0
+    """Seconds between heartbeats."""
+
+    http_addr: Address = "127.0.0.1:8000"
+    """Address of the one HTTP listener for all workloads; port 0 takes a free one."""
+
+    http_client_ca_path: ReadableFile | None = None
+    """PEM file of further CAs for the workloads' outgoing HTTPS."""
+
+    oci_cache_dir: Path = Field(default_factory=lambda: cache_home() / "wasmcloud" / "host")
+    """Directory for pulled and compiled components."""
+
+    oci_ca_path: ReadableFile | None = None
+    """PEM file of further CAs for registries."""
+
+    allow_insecure_registry: Texts = ()
+    """A registry `host[:port]` that is spoken to in plain HTTP; may be repeated."""
+
+    registry_pull_timeout: Seconds = 30.0
+    """Seconds after which a pull fails."""
+
+    allow_file_images: Annotated[
+        tuple[Annotated[Path, AfterValidator(_directory)], ...], NoDecode, BeforeValidator(_commas)
+    ] = ()
+    """A directory whose files may be named as images, `file://name.wasm`; may be repeated. Default: none."""
+
+    allowed_hosts: Texts = ()
+    """Where workloads that bring no allowedHosts may send requests to; may be repeated. Default: nowhere."""
+
+    deny_special_ranges: bool = True
+    """Workloads never reach loopback, link-local and other special addresses, whatever their rules say."""
+
+    deny_private_ranges: bool = False
+    """Workloads never reach private addresses (RFC 1918, 100.64/10, ULA), whatever their rules say."""
+
+    max_workloads: int | None = Field(None, ge=1)
+    """Workloads that this host takes at most."""
+
+    max_connections: int = Field(10_000, ge=1)
+    """Client connections open at once."""
+
+    request_timeout: Seconds = 60.0
+    """Seconds after which a request ends with 504."""
+
+    drain_timeout: Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86400)] = 30.0
+    """Seconds that a host which was told to end waits for its workloads to be moved."""
+
+    web_addr: Address | None = None
+    """Address of /healthz, /readyz and /metrics. Default: not served."""
+
+    log_format: LogFormat = LogFormat.TEXT
+    """Log lines for people (text) or for machines (json)."""
+
+
+def cache_home() -> Path:
+    """Where this user's caches are, by the XDG base directory rules."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """Return the settings out of flags and environment.
+
+    Raises SettingsError with one sentence that names the flag. `--help` prints and exits.
+    """
+    try:
+        return CliApp.run(Settings, cli_args=list(arguments))
+    except ArgumentsError as error:
+        raise SettingsError(_sentence_of(str(error).removeprefix("error parsing CLI: "))) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "the settings"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{flag}: {reason}") from error
+
+
+def _sentence_of(text: str) -> str:
+    if match := re.fullmatch(r"unrecognized arguments: (.*)", text):
+        return f"unknown: {match[1]}; see --help"
+    return text.removeprefix("argument ")
