@@ -39,7 +39,7 @@ class OciRegistry:
         self._port = free_ports(1)[0]
         self.host = f"127.0.0.1:{self._port}"
         config = directory / "config.yaml"
-        argv = [registry_binary(), "serve", config]
+        argv: list[str | Path] = [registry_binary(), "serve", config]
         # Left to itself it would look for a collector of traces.
         quiet = {"OTEL_TRACES_EXPORTER": "none"}
         self.process = Process("registry", argv, directory / "registry.log", env=quiet)
