@@ -154,26 +154,20 @@ def _request(image: Image, accept_digest: str | None) -> str:
 def file_artifact(name: str, directories: Sequence[Path]) -> Artifact:
     """Return the file of an image `file://name`, relative to an allowed directory or absolute inside one.
 
-    Links are followed before the check, so none leads out. Raises PullError.
+    The directories are resolved ones. Links are followed before the check, so none leads out. Raises PullError.
     """
     if not directories:
         raise PullError(f"{name} is a file, and this host was started without --allow-file-images")
     relative = name.removeprefix(FILE_SCHEME)
-    allowed = [directory.resolve() for directory in directories]
-    found = [path for directory in allowed if (path := (directory / relative).resolve()).exists()]
-    inside = [path for path in found if any(path.is_relative_to(directory) for directory in allowed)]
-    if found and not inside:
+    candidates = [(directory / relative).resolve() for directory in directories]
+    inside = [path for path in candidates if any(path.is_relative_to(directory) for directory in directories)]
+    if not inside:
         raise PullError(f"{name} leads out of the directories of --allow-file-images")
-    if not inside or not relative:
-        raise PullError(f"{name}: no such file in {', '.join(str(directory) for directory in allowed)}")
-    return Artifact(inside[0], _digest_of(name, inside[0]))
-
-
-def _digest_of(name: str, path: Path) -> str:
-    if not path.is_file():
-        raise PullError(f"{name} is not a file")
+    path = next((path for path in inside if path.is_file()), None)
+    if path is None:
+        raise PullError(f"{name}: no such file in {', '.join(str(directory) for directory in directories)}")
     try:
         with path.open("rb") as content:
-            return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+            return Artifact(path, f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}")
     except OSError as error:
         raise PullError(f"{name} can't be read: {error.strerror}") from error

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -19,7 +19,8 @@ from pydantic_settings import SettingsError as ArgumentsError
 
 from wasmcloud_host.telemetry import LogFormat
 
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+VARIABLE_PREFIX: Final = "WASMCLOUD_HOST_"
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
 class SettingsError(Exception):
@@ -66,6 +67,21 @@ def _nats_urls(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+        msg = f"{value!r} is not 1 to 64 letters, digits, - and _ (it becomes a part of NATS subjects)"
+        raise ValueError(msg)
+    return value
+
+
+def _object_name(value: str) -> str:
+    label = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+    if len(value) > 253 or not re.fullmatch(rf"{label}(\.{label})*", value):
+        msg = f"{value!r} is not a Kubernetes object name: lower-case letters, digits, - and . inside"
+        raise ValueError(msg)
+    return value
+
+
 def _readable(path: Path) -> Path:
     if not path.is_file() or not os.access(path, os.R_OK):
         msg = f"{path} is not a file that can be read"
@@ -81,6 +97,7 @@ def _directory(path: Path) -> Path:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+Token = Annotated[str, AfterValidator(_token)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86400)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
@@ -90,7 +107,7 @@ class Settings(BaseSettings):
     """Runs WebAssembly workloads that a wasmCloud operator places here."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WASMCLOUD_HOST_",
+        env_prefix=VARIABLE_PREFIX,
         frozen=True,
         use_attribute_docstrings=True,
         cli_prog_name="wasmcloud-host",
@@ -103,15 +120,13 @@ class Settings(BaseSettings):
     host_group: str = Field("default", min_length=1)
     """The group this host belongs to: its label `hostgroup`."""
 
-    host_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    host_id: Token | None = None
     """The host's id on NATS. Default: the pod's uid, else an id that is kept in the cache directory."""
 
-    pod_uid: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    pod_uid: Token | None = None
     """In a pod: its metadata.uid, by the downward API."""
 
-    friendly_name: str | None = Field(
-        None, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253
-    )
+    friendly_name: Annotated[str, AfterValidator(_object_name)] | None = None
     """The name of the Host object, lower case as Kubernetes wants it. Default: from the machine's name."""
 
     host_name: str | None = Field(None, min_length=1)
@@ -191,7 +206,7 @@ class Settings(BaseSettings):
     web_addr: Address | None = None
     """Address of /healthz, /readyz and /metrics. Default: not served."""
 
-    log_format: LogFormat = LogFormat.TEXT
+    log_format: LogFormat = "text"
     """Log lines for people (text) or for machines (json)."""
 
 
@@ -211,9 +226,15 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         raise SettingsError(_sentence_of(str(error).removeprefix("error parsing CLI: "))) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "the settings"
         reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{flag}: {reason}") from error
+        raise SettingsError(f"{_origin_of(str(first['loc'][0]), arguments)}: {reason}") from error
+
+
+def _origin_of(name: str, arguments: Sequence[str]) -> str:
+    """Return the flag of a field, or its variable where that is what was given."""
+    flag, variable = "--" + name.replace("_", "-"), f"{VARIABLE_PREFIX}{name.upper()}"
+    is_flag_given = any(argument.partition("=")[0] == flag for argument in arguments)
+    return variable if variable in os.environ and not is_flag_given else flag
 
 
 def _sentence_of(text: str) -> str:

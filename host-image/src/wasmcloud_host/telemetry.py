@@ -6,14 +6,10 @@ import json
 import logging
 import sys
 import time
-from enum import StrEnum
+from typing import Literal
 
-
-class LogFormat(StrEnum):
-    """How a log line looks."""
-
-    TEXT = "text"
-    JSON = "json"
+LogFormat = Literal["text", "json"]
+"""Log lines for people, or for machines."""
 
 
 class _Lines(logging.Formatter):
@@ -28,7 +24,7 @@ class _Lines(logging.Formatter):
         fields: dict[str, object] = dict(getattr(record, "fields", {}))
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        if self._format is LogFormat.JSON:
+        if self._format == "json":
             known = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
             return json.dumps(known | fields, default=str)
         said = " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
