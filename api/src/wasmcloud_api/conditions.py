@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final, Self
 
 
-class _Documented(StrEnum):
+class Documented(StrEnum):
     """A string with one line that says what it means."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
+        """Make a member of its two parts."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -31,7 +32,7 @@ class ConditionStatus(StrEnum):
     UNKNOWN = "Unknown"
 
 
-class HostCondition(_Documented):
+class HostCondition(Documented):
     """Condition types of a Host."""
 
     REPORTING = "Reporting", "The host answers the operator."
@@ -39,7 +40,7 @@ class HostCondition(_Documented):
     READY = "Ready", "The host may be given workloads."
 
 
-class WorkloadCondition(_Documented):
+class WorkloadCondition(Documented):
     """Condition types of a Workload, in the order in which they come true."""
 
     CONFIG = "Config", "Every ConfigMap, Secret and pull secret that the workload names was read."
@@ -49,7 +50,7 @@ class WorkloadCondition(_Documented):
     READY = "Ready", "The workload runs and may be sent requests."
 
 
-class ReplicaSetCondition(_Documented):
+class ReplicaSetCondition(Documented):
     """Condition types of a WorkloadReplicaSet."""
 
     SCALE_UP = "ScaleUp", "No replica is missing."
@@ -57,7 +58,7 @@ class ReplicaSetCondition(_Documented):
     READY = "Ready", "Every replica is ready."
 
 
-class DeploymentCondition(_Documented):
+class DeploymentCondition(Documented):
     """Condition types of a WorkloadDeployment."""
 
     ARTIFACT = "Artifact", "Every artifact that the deployment names was resolved."
@@ -67,7 +68,7 @@ class DeploymentCondition(_Documented):
     READY = "Ready", "Enough replicas are available."
 
 
-class ArtifactCondition(_Documented):
+class ArtifactCondition(Documented):
     """Condition types of an Artifact."""
 
     SYNC = "Sync", "The registry was asked within the last interval and answered."
@@ -75,7 +76,7 @@ class ArtifactCondition(_Documented):
     READY = "Ready", "Deployments may use the artifact."
 
 
-class Reason(_Documented):
+class Reason(Documented):
     """Reasons of conditions. A reason keeps its spelling for good; messages may change."""
 
     AVAILABLE = "Available", "The condition holds."
@@ -118,7 +119,7 @@ class Reason(_Documented):
     REPLICAS_UNAVAILABLE = "ReplicasUnavailable", "Some replicas are not ready; the message has their reasons."
 
 
-CONDITION_TYPES: Final[dict[str, type[_Documented]]] = {
+CONDITION_TYPES: Final[dict[str, type[Documented]]] = {
     "Host": HostCondition,
     "Workload": WorkloadCondition,
     "WorkloadReplicaSet": ReplicaSetCondition,

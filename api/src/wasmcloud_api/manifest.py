@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -34,7 +34,7 @@ def parse(document: object) -> KubernetesObject:
     try:
         parsed = kind.model_validate(document, extra="forbid")
     except ValidationError as error:
-        raise ManifestError(tuple(_sentence(kind, item) for item in error.errors())) from None
+        raise ManifestError(tuple(_sentence(kind, item) for item in _independent(error.errors()))) from None
     if not parsed.metadata.name and not parsed.metadata.generate_name:
         raise ManifestError(("metadata.name: required",))
     return parsed
@@ -54,6 +54,12 @@ def _found(document: Mapping[Any, Any], key: str) -> str:
     return f', found "{document[key]}"' if document.get(key) is not None else ", found none"
 
 
+def _independent(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the errors without those over a list's length that come of its bad items not being counted."""
+    parents = {error["loc"][:-1] for error in errors}
+    return [error for error in errors if error["type"] != "too_short" or error["loc"] not in parents]
+
+
 def _sentence(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     """Return pydantic's error as `path: what is wrong`."""
     location, what = error["loc"], error["type"]
@@ -70,7 +76,9 @@ def _sentence(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     if what in {"too_short", "too_long"}:
         bound = "at least {min_length}" if what == "too_short" else "at most {max_length}"
         return f"{path}: must have {bound.format_map(error['ctx'])} item(s)"
-    text = error["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    if text.startswith("["):
+        return path + text
     return f"{path}: {text.replace('should', 'must', 1)}"
 
 

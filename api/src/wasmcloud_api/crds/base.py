@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Self, cast
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StrictBool,
     StrictInt,
@@ -19,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from wasmcloud_api.names import API_VERSION
 
@@ -28,8 +32,8 @@ Count = Annotated[StrictInt, Field(ge=0, le=INT32_MAX, json_schema_extra={"forma
 """An int32 that isn't negative."""
 Positive = Annotated[StrictInt, Field(ge=1, le=INT32_MAX, json_schema_extra={"format": "int32"})]
 """An int32 above 0."""
-Int64 = Annotated[StrictInt, Field(ge=0, le=2**63 - 1, json_schema_extra={"format": "int64"})]
-"""An int64 that isn't negative."""
+Int64 = Annotated[StrictInt, Field(ge=0, json_schema_extra={"format": "int64"})]
+"""An int64 that isn't negative. It names no maximum: the API server keeps bounds as floats, where 2**63 - 1 overflows."""
 Bool = StrictBool
 
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -65,9 +69,31 @@ class Rule:
         return {"x-kubernetes-validations": [{"rule": self.cel, "message": self.message}]}
 
 
-def keyed_list(*keys: str) -> dict[str, Any]:
-    """Return the schema entries of a list whose items are told apart by these fields (list type `map`)."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+@dataclass(frozen=True, slots=True)
+class KeyedList:
+    """Annotation of a list whose items are told apart by these fields: Kubernetes' list type `map`."""
+
+    keys: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuse a list that has a key twice, as the API server does."""
+        return core_schema.no_info_after_validator_function(self._without_duplicates, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Name the keys for the API server."""
+        listed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
+        return handler(schema) | listed
+
+    def _without_duplicates(self, items: Sequence[BaseModel]) -> Sequence[BaseModel]:
+        seen: set[tuple[Hashable, ...]] = set()
+        for index, item in enumerate(items):
+            attributes = {info.alias: name for name, info in type(item).model_fields.items()}
+            value = tuple(getattr(item, attributes[key]) for key in self.keys)
+            if value in seen:
+                shown = ", ".join(f'{key} "{part}"' for key, part in zip(self.keys, value, strict=True))
+                raise ValueError(f"[{index}]: Duplicate value: {shown}")
+            seen.add(value)
+        return items
 
 
 class Resource(BaseModel):
@@ -91,29 +117,9 @@ class Resource(BaseModel):
             return {key: field for key, field in value.items() if field is not None}
         return value
 
-    @model_validator(mode="after")
-    def _keyed_lists_hold_each_key_once(self) -> Self:
-        for name, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("x-kubernetes-list-type") == "map":
-                keys = cast("list[str]", extra["x-kubernetes-list-map-keys"])
-                _refuse_duplicates(field.alias or name, keys, getattr(self, name))
-        return self
-
     def document(self) -> dict[str, Any]:
         """Return the camelCase JSON form without what equals its default: equal documents are equal in meaning."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-
-
-def _refuse_duplicates(field: str, keys: list[str], items: Sequence[BaseModel]) -> None:
-    seen: set[tuple[Hashable, ...]] = set()
-    for index, item in enumerate(items):
-        attributes = {info.alias: name for name, info in type(item).model_fields.items()}
-        value = tuple(getattr(item, attributes[key]) for key in keys)
-        if value in seen:
-            shown = ", ".join(f'{key} "{part}"' for key, part in zip(keys, value, strict=True))
-            raise ValueError(f"{field}[{index}]: Duplicate value: {shown}")
-        seen.add(value)
 
 
 class Status(Resource):

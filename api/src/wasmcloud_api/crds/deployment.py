@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import ConfigDict, PlainValidator, WithJsonSchema, model_validator
 
 from wasmcloud_api.crds.base import (
     AGE,
@@ -18,6 +18,7 @@ from wasmcloud_api.crds.base import (
     Count,
     Definition,
     Int64,
+    KeyedList,
     KubernetesObject,
     NonEmpty,
     Positive,
@@ -25,7 +26,6 @@ from wasmcloud_api.crds.base import (
     Rule,
     Scale,
     Status,
-    keyed_list,
 )
 from wasmcloud_api.crds.replica_set import WorkloadReplicaSetSpec
 from wasmcloud_api.crds.shared import Conditions, KubernetesSpec, LocalObjectReference, ReplicaCounts
@@ -122,7 +122,7 @@ class WorkloadDeploymentSpec(WorkloadReplicaSetSpec):
 
     deploy_policy: DeployPolicy = DeployPolicy.ROLLING_UPDATE
     """RollingUpdate replaces replicas step by step; Recreate stops all old ones first."""
-    artifacts: Annotated[tuple[DeploymentArtifact, ...], Field(json_schema_extra=keyed_list("name"))] = ()
+    artifacts: Annotated[tuple[DeploymentArtifact, ...], KeyedList(("name",))] = ()
     """Artifacts that the template's images refer to. A new digest starts a rollout."""
     kubernetes: KubernetesSpec = KubernetesSpec()
     """How the workloads show up in Kubernetes."""
@@ -137,7 +137,7 @@ class WorkloadDeploymentSpec(WorkloadReplicaSetSpec):
     paused: Bool = False
     """Holds rollouts; scaling goes on."""
     topology_spread_constraints: Annotated[
-        tuple[TopologySpreadConstraint, ...], Field(json_schema_extra=keyed_list("topologyKey", "whenUnsatisfiable"))
+        tuple[TopologySpreadConstraint, ...], KeyedList(("topologyKey", "whenUnsatisfiable"))
     ] = ()
     """How evenly replicas are spread over Hosts."""
     restart_on_config_change: Bool = True

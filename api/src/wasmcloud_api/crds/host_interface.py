@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from wasmcloud_api.crds.base import NonEmpty, Resource, Rule
+from wasmcloud_api.crds.base import Resource, Rule
 from wasmcloud_api.crds.shared import LocalObjectReference
 
 INTERFACE_NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]*$"
@@ -31,7 +31,7 @@ class HostInterface(ConfigLayer):
     """WIT namespace, such as `wasi`."""
     package: Annotated[str, Field(min_length=1, max_length=128)]
     """WIT package, such as `keyvalue`."""
-    interfaces: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    interfaces: Annotated[tuple[str, ...], Field(min_length=1)]
     """Interfaces of the package, such as `store`."""
     version: Annotated[str, Field(max_length=64)] = ""
     """Version of the package; any that the host has when empty."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from wasmcloud_api.conditions import ConditionStatus
-from wasmcloud_api.crds.base import Int64, NonEmpty, Resource, Time, keyed_list
+from wasmcloud_api.crds.base import Int64, KeyedList, NonEmpty, Resource, Time
 
 
 class LocalObjectReference(Resource):
@@ -36,7 +36,7 @@ class Condition(Resource):
     """The `metadata.generation` that the condition was made from; 0 when that isn't known."""
 
 
-Conditions = Annotated[tuple[Condition, ...], Field(json_schema_extra=keyed_list("type"))]
+Conditions = Annotated[tuple[Condition, ...], KeyedList(("type",))]
 
 
 class KubernetesService(Resource):

@@ -16,12 +16,12 @@ from wasmcloud_api.crds.base import (
     Column,
     Count,
     Definition,
+    KeyedList,
     KubernetesObject,
     NonEmpty,
     Resource,
     Rule,
     Status,
-    keyed_list,
 )
 from wasmcloud_api.crds.host_interface import ConfigLayer, HostInterfaces
 from wasmcloud_api.crds.shared import Conditions, KubernetesSpec, LocalObjectReference
@@ -53,7 +53,7 @@ class VolumeMount(Resource):
 class LocalResources(Resource):
     """What one component or service may use."""
 
-    volume_mounts: Annotated[tuple[VolumeMount, ...], Field(json_schema_extra=keyed_list("mountPath"))] = ()
+    volume_mounts: Annotated[tuple[VolumeMount, ...], KeyedList(("mountPath",))] = ()
     """Volumes it sees."""
     environment: ConfigLayer = ConfigLayer()
     """Environment variables."""
@@ -152,11 +152,11 @@ class WorkloadSpec(Resource):
     """The one host to run on, by its id. A wish within the rules of environments, not a way round them."""
     environment: Annotated[str, Field(max_length=253)] = ""
     """The environment to run in. Unset: any that the workload's namespace may use."""
-    components: Annotated[tuple[Component, ...], Field(max_length=256, json_schema_extra=keyed_list("name"))] = ()
+    components: Annotated[tuple[Component, ...], Field(max_length=256), KeyedList(("name",))] = ()
     """Components, which serve requests."""
     service: Service | None = None
     """A service, which runs as long as the workload does."""
-    volumes: Annotated[tuple[Volume, ...], Field(max_length=256, json_schema_extra=keyed_list("name"))] = ()
+    volumes: Annotated[tuple[Volume, ...], Field(max_length=256), KeyedList(("name",))] = ()
     """Directories that components and the service may mount."""
     host_interfaces: HostInterfaces = ()
     """Interfaces that the host provides, with their settings."""

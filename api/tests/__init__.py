@@ -1,0 +1,1 @@
+"""Tests of what operator, host and command line share."""
