@@ -58,6 +58,7 @@ class NatsBus:
         self._inbox = ""
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
         self._sent_count = 0
+        self._connection_count = 0
 
     async def run(self, hear: Hear) -> None:
         """See the port."""
@@ -99,6 +100,10 @@ class NatsBus:
         """See the port."""
         return self._client is not None and self._client.is_connected
 
+    def connection_count(self) -> int:
+        """See the port."""
+        return self._connection_count
+
     @contextlib.asynccontextmanager
     async def _connection(self, hear: Hear) -> AsyncIterator[asyncio.Event]:
         """Connect and subscribe. Gives an event that is set when the connection is gone."""
@@ -124,6 +129,7 @@ class NatsBus:
             await client.subscribe(ALL_HEARTBEATS, cb=on_heartbeat)
             await client.flush()
             self._client = client
+            self._connection_count += 1
             _log.info("nats_connected", extra={"fields": {"server": _address(client)}})
             yield closed
         finally:
