@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ground.process import Process, free_ports
 from ground.wait import eventually
@@ -70,7 +70,7 @@ class ControlPlane:
         self.directory = directory
         etcd_port, peer_port, self._port, manager_port = free_ports(4)
         self.url = f"https://127.0.0.1:{self._port}"
-        self.audit_log = directory / "audit.log"
+        self._audit_log = directory / "audit.log"
         self._tokens = {user: secrets.token_hex(16) for user in (ADMIN, OPERATOR)}
         self.etcd = self._process("etcd", *self._etcd_flags(etcd_port, peer_port))
         self.api_server = self._process("kube-apiserver", *self._api_server_flags(etcd_port))
@@ -131,6 +131,10 @@ class ControlPlane:
             raise KubectlError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
 
+    def audited(self) -> list[dict[str, Any]]:
+        """The operator's requests so far, as audit.k8s.io/v1 Events, oldest first."""
+        return [json.loads(line) for line in self._audit_log.read_text().splitlines()]
+
     def assert_ready(self) -> None:
         """Fails while the API server is not ready to serve."""
         self.etcd.assert_running()
@@ -184,7 +188,7 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             f"--token-auth-file={self.directory / 'tokens.csv'}",
             f"--audit-policy-file={self.directory / 'audit-policy.yaml'}",
-            f"--audit-log-path={self.audit_log}",
+            f"--audit-log-path={self._audit_log}",
             f"--service-account-issuer={self.url}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",

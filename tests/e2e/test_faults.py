@@ -1,0 +1,113 @@
+"""What breaks on a bad day: hosts, the operator, NATS."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from e2e.clients import Load, Wiretap, answering
+from e2e.system import READY_WITHIN_S, RunningHost, System, deployment
+from ground.wait import eventually
+
+FAILOVER_WITHIN_S = 2
+NATS_OUTAGE_S = 20  # longer than the operator's patience with a silent host
+
+
+def test_another_host_answers_within_two_seconds_of_a_host_s_death(system: System) -> None:
+    system.add_host("one")
+    system.add_host("two")
+    system.await_hosts()
+    system.apply(deployment("app"))
+    system.await_ready("app")
+    dying, heir = serving_first(system)
+    with Load(dying.http_port, "app.localhost") as load:
+        eventually(lambda: load.assert_good_count(20), within_s=READY_WITHIN_S)
+        dying.process.kill()
+        eventually(answering(heir.http_port, "app.localhost"), within_s=FAILOVER_WITHIN_S, every_s=0.01)
+    (workload,) = system.items("workloads")
+    assert workload["status"]["hostId"] == heir.name
+
+
+def serving_first(system: System) -> tuple[RunningHost, RunningHost]:
+    one, two = system.hosts["one"], system.hosts["two"]
+    return (one, two) if one.get("app.localhost").status == 200 else (two, one)
+
+
+def test_the_other_replica_serves_on_while_a_host_dies(system: System) -> None:
+    dying, other = system.add_host("one"), system.add_host("two")
+    system.await_hosts()
+    system.apply(deployment("app", replicas=2))
+    system.await_ready("app")
+    with Load(other.http_port, "app.localhost") as load:
+        dying.process.kill()
+        eventually(lambda: assert_running(system, 2, [other]), within_s=READY_WITHIN_S)
+        eventually(lambda: load.assert_good_count(20), within_s=READY_WITHIN_S)
+    assert load.failures == []
+
+
+def test_an_operator_killed_in_the_middle_of_a_scale_up_doubles_nothing(system: System) -> None:
+    hosts = [system.add_host("one"), system.add_host("two")]
+    system.await_hosts()
+    system.apply(deployment("app", replicas=1))
+    system.await_ready("app")
+    system.kubectl("scale", "workloaddeployment/app", "--replicas=20")
+    eventually(lambda: assert_some_but_not_all(system, 20), within_s=READY_WITHIN_S, every_s=0)
+    system.operator.kill()
+    system.operator.start()
+    system.await_ready("app")
+    eventually(lambda: assert_running(system, 20, hosts), within_s=READY_WITHIN_S)
+
+
+def assert_some_but_not_all(system: System, count: int) -> None:
+    found = len(system.kubectl("get", "workloads", "-o", "name").split())
+    assert found > 1, f"{found} workloads of {count}"
+
+
+def assert_running(system: System, count: int, hosts: list[RunningHost]) -> None:
+    """Each Workload runs exactly once, and the hosts run nothing else."""
+    wanted = sorted(workload["metadata"]["uid"] for workload in system.items("workloads"))
+    running = sorted(workload_id for host in hosts for workload_id in system.running_on(host))
+    assert len(wanted) == count, f"{len(wanted)} workloads, wanted {count}"
+    assert running == wanted, f"hosts run {len(running)} of {count}"
+
+
+@pytest.mark.timeout(180)
+def test_workloads_do_not_notice_that_nats_is_away(system: System) -> None:
+    hosts = [system.add_host("one"), system.add_host("two")]
+    system.await_hosts()
+    system.apply(deployment("app", replicas=2))
+    system.await_ready("app")
+    before = seen(system)
+
+    with Load(hosts[0].http_port, "app.localhost") as one, Load(hosts[1].http_port, "app.localhost") as two:
+        system.nats.stop()
+        back_s = time.monotonic() + NATS_OUTAGE_S
+        eventually(lambda: assert_past(back_s), within_s=NATS_OUTAGE_S + 5)
+        system.nats.start()
+        with Wiretap(system.nats.url) as wire:
+            eventually(lambda: assert_probed(wire, hosts), within_s=READY_WITHIN_S)
+    assert one.failures + two.failures == []
+    assert one.good_count > 20
+    assert two.good_count > 20
+    assert [subject for subject in wire.subjects if subject.endswith((".start", ".stop"))] == []
+    assert seen(system) == before
+    eventually(lambda: assert_running(system, 2, hosts), within_s=READY_WITHIN_S)
+
+
+def seen(system: System) -> list[tuple[str, str, int]]:
+    """What would differ if a workload had been moved, replaced or started again."""
+    return sorted(
+        (one["metadata"]["uid"], one["status"]["hostId"], one["status"].get("restarts", 0))
+        for one in system.items("workloads")
+    )
+
+
+def assert_past(moment_s: float) -> None:
+    assert time.monotonic() >= moment_s, "NATS is to be away for longer"
+
+
+def assert_probed(wire: Wiretap, hosts: list[RunningHost]) -> None:
+    """The operator has found each host again, and looked at it for some time."""
+    for host in hosts:
+        count = wire.subjects.count(f"runtime.host.{host.name}.heartbeat")
+        assert count >= 10, f"{host.name} was probed {count} times"

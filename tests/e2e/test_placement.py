@@ -1,0 +1,47 @@
+"""Where workloads go, and what is said when they can't."""
+
+from __future__ import annotations
+
+from e2e.system import READY_WITHIN_S, System, condition, deployment
+from ground.wait import eventually
+
+
+def test_a_selector_is_respected(system: System) -> None:
+    plain, gpu = system.add_host("plain"), system.add_host("gpu", "--host-label", "gpu=true")
+    system.await_hosts()
+    system.apply(deployment("app", replicas=2, workload={"hostSelector": {"gpu": "true"}}))
+    system.await_ready("app")
+    assert len(system.running_on(gpu)) == 2
+    assert system.running_on(plain) == []
+
+
+def test_an_environment_is_respected(system: System) -> None:
+    shared, tenant = system.add_host("shared"), system.add_host("tenant", "--environment", "team-a")
+    system.await_hosts()
+    system.apply(deployment("app", replicas=2, workload={"environment": "team-a"}))
+    system.await_ready("app")
+    assert len(system.running_on(tenant)) == 2
+    assert system.running_on(shared) == []
+
+
+def test_what_fits_nowhere_says_why_and_is_placed_when_a_host_comes(system: System) -> None:
+    system.add_host("elsewhere", "--environment", "team-b", "--host-label", "gpu=true")
+    system.add_host("plain", "--environment", "team-a")
+    system.await_hosts()
+    wanted = {"environment": "team-a", "hostSelector": {"gpu": "true"}}
+    system.apply(deployment("app", workload=wanted))
+    eventually(lambda: assert_waits(system), within_s=READY_WITHIN_S)
+
+    system.add_host("fitting", "--environment", "team-a", "--host-label", "gpu=true")
+    system.await_ready("app")
+    system.assert_answer(system.hosts["fitting"], "app.localhost", "Hello, world!\n")
+
+
+def assert_waits(system: System) -> None:
+    (workload,) = system.items("workloads")
+    said = condition(workload, "HostSelection")
+    assert said.get("status") == "False", said
+    assert said["reason"] == "NoMatchingHost", said
+    assert said["message"].startswith("0 of 2 hosts fit: "), said
+    assert 'want "team-a"' in said["message"], said
+    assert "gpu=true" in said["message"], said
