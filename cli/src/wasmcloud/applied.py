@@ -1,0 +1,59 @@
+"""The objects that a run keeps in its store, and how they become those of changed manifests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from wasmcloud_operator.adapters.memory_store import MemoryStore
+from wasmcloud_operator.engine.ports import Rejected
+from wasmcloud_operator.model.keys import Key, Kind, Ref
+
+from wasmcloud.complaints import BadInput
+from wasmcloud.manifests import Identity, Manifests
+
+_REPLACED_KINDS = ("Workload", "WorkloadReplicaSet")
+"""A changed template takes no effect on what these run already, so they are made anew."""
+_POLL_S = 0.02
+
+
+class Applied:
+    """Knows what was applied, so that only what changed is applied again."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._objects: Mapping[Identity, Mapping[str, Any]] = {}
+
+    async def become(self, manifests: Manifests) -> list[str]:
+        """Create, change and delete until the store has these objects. Returns a line for each that differs.
+
+        Raises BadInput when the store refuses one; those before it are applied.
+        """
+        before, self._objects = self._objects, dict(manifests.objects)
+        told = []
+        for identity in before.keys() - manifests.objects.keys():
+            self._store.remove(before[identity])
+            told.append(f"{identity} deleted")
+        # Configuration first, so that no workload starts and finds it missing.
+        for identity, body in sorted(manifests.objects.items(), key=lambda item: item[0].kind not in ("ConfigMap", "Secret")):
+            old = before.get(identity)
+            if old != body:
+                await self._apply(identity, body, is_there=old is not None)
+                told.append(f"{identity} {'changed' if old is not None else 'created'}")
+        return told
+
+    async def _apply(self, identity: Identity, body: Mapping[str, Any], *, is_there: bool) -> None:
+        if is_there and identity.kind in _REPLACED_KINDS:
+            self._store.remove(body)
+        try:
+            if identity.kind in Kind:
+                await self._wait_until_not_leaving(Ref(Kind(identity.kind), Key(identity.namespace, identity.name)))
+            self._store.apply(body)
+        except Rejected as error:
+            raise BadInput(f"{identity}: {error}.") from None
+
+    async def _wait_until_not_leaving(self, ref: Ref) -> None:
+        """An object whose finalizers are still at work keeps its name."""
+        while (old := await self._store.get(ref)) is not None and "deletionTimestamp" in old["metadata"]:
+            await asyncio.sleep(_POLL_S)

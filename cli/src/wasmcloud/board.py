@@ -1,0 +1,81 @@
+"""Follows what happens, and keeps the screen true to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from wasmcloud_operator.engine.ports import JsonObject
+from wasmcloud_operator.model.keys import Key, Kind, Ref
+
+from wasmcloud.complaints import Broken, CannotRun
+from wasmcloud.components import Components
+from wasmcloud.guest_output import guest_line
+from wasmcloud.local_hosts import LocalHost
+from wasmcloud.picture import Picture, picture_of
+from wasmcloud.screen import Screen
+
+_JOIN_WITHIN_S = 30.0
+_REDRAW_S = 0.05
+"""Changes come in bursts; a person sees no difference below this."""
+
+
+class Board:
+    """The present state of hosts and objects."""
+
+    def __init__(
+        self, hosts: Sequence[LocalHost], screen: Screen, components: Components, *, ends_when_hopeless: bool
+    ) -> None:
+        self._addresses = {host.host_id: host.address for host in hosts}
+        self._screen = screen
+        self._components = components
+        self._ends_when_hopeless = ends_when_hopeless
+        self._objects: dict[Ref, JsonObject] = {}
+        self._gone: set[str] = set()
+        self._changed = asyncio.Event()
+        self._changed.set()
+
+    def see(self, kind: Kind, body: JsonObject, gone: bool) -> None:  # noqa: FBT001 - the shape of the port
+        """Take note of an object of the store."""
+        metadata = body["metadata"]
+        ref = Ref(kind, Key(metadata["namespace"], metadata["name"]))
+        if gone:
+            self._objects.pop(ref, None)
+        else:
+            self._objects[ref] = body
+        self._changed.set()
+
+    async def draw(self) -> None:
+        """Redraw after each change. Raises CannotRun when nothing can start and nobody is going to change that."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            picture = self._picture()
+            self._screen.show(picture)
+            if picture.is_hopeless and self._ends_when_hopeless:
+                raise CannotRun(*(f"{row.name} can't start: {row.message}" for row in picture.workloads))
+            await asyncio.sleep(_REDRAW_S)
+
+    async def follow(self, host: LocalHost) -> None:
+        """Show what the host's guests write. Raises Broken when the last host process ended."""
+        async for line in host.child.lines():
+            said = guest_line(line)
+            if said is not None:
+                self._screen.say(said)
+        await host.child.process.wait()
+        self._gone.add(host.host_id)
+        self._changed.set()
+        if len(self._gone) == len(self._addresses):
+            raise Broken(host.child.end())
+        self._screen.say(host.child.end())
+
+    async def wait_for_hosts(self) -> None:
+        """Raise Broken when a host doesn't join in time."""
+        await asyncio.sleep(_JOIN_WITHIN_S)
+        late = [row.name for row in self._picture().hosts if row.state == "starting"]
+        if late:
+            raise Broken(f"{', '.join(late)} did not join within {_JOIN_WITHIN_S:g} s.")
+
+    def _picture(self) -> Picture:
+        return picture_of(self._objects.values(), self._addresses, self._gone, told_as=self._components.as_written)

@@ -1,0 +1,39 @@
+"""What to type or click to reach a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from wasmcloud_api.names import HOST_ALIASES_KEY
+
+from wasmcloud.addresses import Address
+
+_HANDLERS = {"incoming-handler", "handler"}
+"""The interfaces of wasi:http 0.2 and 0.3 by which a workload is served."""
+
+
+def links_of(ready: Iterable[Mapping[str, Any]], addresses: Mapping[str, Address]) -> tuple[str, ...]:
+    """One link for each HTTP name on each host that serves it: a URL where the name leads here, else a curl command."""
+    found: dict[str, None] = {}
+    for workload in ready:
+        address = addresses.get(workload["status"].get("hostId", ""))
+        if address is not None:
+            found |= dict.fromkeys(_link(name, prefix, address) for name, prefix in _http_names(workload["spec"]))
+    return tuple(found)
+
+
+def _http_names(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for entry in spec.get("hostInterfaces") or ():
+        if (entry["namespace"], entry["package"]) == ("wasi", "http") and _HANDLERS & set(entry["interfaces"]):
+            config = entry.get("config") or {}
+            names = ",".join((config.get("host", ""), config.get(HOST_ALIASES_KEY, ""))).split(",")
+            prefix = "/" + config.get("path-prefix", "").strip("/ ")
+            yield from ((name.strip(), prefix) for name in names if name.strip())
+
+
+def _link(name: str, prefix: str, address: Address) -> str:
+    # RFC 6761: names under localhost lead to loopback without anybody's DNS.
+    if name == "localhost" or (name.endswith(".localhost") and "*" not in name):
+        return f"http://{name}:{address.port}{prefix}"
+    return f"curl -H 'Host: {name.replace('*', 'any')}' http://{address.reachable}{prefix}"

@@ -1,0 +1,116 @@
+"""`wasmcloud up`: NATS, hosts and the operator's engine on this machine, for as long as the command runs."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from wasmcloud.addresses import Address, host_addresses, require_free
+from wasmcloud.complaints import Broken, Complaint
+from wasmcloud.components import Components
+from wasmcloud.local_hosts import DRAIN_TIMEOUT_S, LocalHost, start_host
+from wasmcloud.local_nats import LocalNats, start_nats
+from wasmcloud.manifests import Manifests, read_manifests
+from wasmcloud.options import Options
+from wasmcloud.run_folder import run_folder
+from wasmcloud.screen import Screen
+
+_STOP_HOST_WITHIN_S = DRAIN_TIMEOUT_S + 3.0
+_STOP_NATS_WITHIN_S = 2.0
+
+
+async def up(options: Options, screen: Screen) -> None:
+    """Run until cancelled. Raises a Complaint when it can't, and leaves no process and no folder behind either way."""
+    with run_folder() as folder, _no_traceback(folder):
+        components = Components(folder / "components")
+        addresses = host_addresses(options.http, options.host_count)
+        manifests = read_manifests(options.files, components)
+        require_free(addresses)
+        async with _nats(folder) as nats, _hosts(addresses, nats, components, folder) as hosts:
+            await _serve(options, manifests, components, nats, hosts, screen)
+
+
+@contextmanager
+def _no_traceback(folder: Path) -> Iterator[None]:
+    """A mistake of ours is one sentence too; its traceback is among the logs that are kept."""
+    try:
+        yield
+    except Complaint:
+        raise
+    except Exception as error:
+        (folder / "wasmcloud.log").write_text(traceback.format_exc())
+        raise Broken(f"This is a mistake of wasmcloud itself ({type(error).__name__}: {error}); please report it.") from error
+
+
+async def _serve(
+    options: Options,
+    manifests: Manifests,
+    components: Components,
+    nats: LocalNats,
+    hosts: Sequence[LocalHost],
+    screen: Screen,
+) -> None:
+    # Imported while the hosts start on another core: the engine and nats-py take longer to import than all the rest.
+    from wasmcloud.applied import Applied  # noqa: PLC0415
+    from wasmcloud.board import Board  # noqa: PLC0415
+    from wasmcloud.control_plane import ControlPlane  # noqa: PLC0415
+
+    plane = ControlPlane(nats.url, log=nats.child.log.with_name("operator.log"))
+    applied = Applied(plane.store, components)
+    await applied.become(manifests)
+    board = Board(hosts, screen, components, ends_when_hopeless=not options.is_watching)
+    try:
+        with screen:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(plane.run())
+                group.create_task(plane.store.run(board.see))
+                group.create_task(board.draw())
+                group.create_task(board.wait_for_hosts())
+                group.create_task(_require_alive(nats))
+                for host in hosts:
+                    group.create_task(board.follow(host))
+                if options.is_watching:
+                    from wasmcloud.reload import reload  # noqa: PLC0415
+
+                    group.create_task(reload(options.files, manifests, applied, components, screen))
+    except BaseExceptionGroup as group_error:
+        raise _cause(group_error) from group_error
+
+
+async def _require_alive(nats: LocalNats) -> None:
+    await nats.child.process.wait()
+    raise Broken(nats.child.end())
+
+
+@asynccontextmanager
+async def _nats(folder: Path) -> AsyncIterator[LocalNats]:
+    nats = await start_nats(folder)
+    try:
+        yield nats
+    finally:
+        await nats.child.stop(_STOP_NATS_WITHIN_S)
+
+
+@asynccontextmanager
+async def _hosts(
+    addresses: Sequence[Address], nats: LocalNats, components: Components, folder: Path
+) -> AsyncIterator[Sequence[LocalHost]]:
+    hosts: list[LocalHost] = []
+    try:
+        for number, address in enumerate(addresses, start=1):
+            hosts.append(await start_host(number, address, nats_url=nats.url, components=components.folder, folder=folder))
+        yield hosts
+    finally:
+        await asyncio.gather(*(host.child.stop(_STOP_HOST_WITHIN_S) for host in hosts))
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a person should hear of several failures: a Complaint before anything else."""
+    complaints = group.subgroup(Complaint)
+    found: BaseException = complaints or group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
