@@ -9,21 +9,17 @@ import json
 import logging
 import sys
 import time
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
-class LogFormat(StrEnum):
-    """How a log line looks."""
-
-    TEXT = "text"
-    JSON = "json"
+LogFormat = Literal["text", "json"]
+"""Log lines for people or for machines."""
 
 
 def configure(log_format: LogFormat, level: str) -> None:
     """Send all logs to stderr in this format; libraries only from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if log_format is LogFormat.JSON else _Text())
+    handler.setFormatter(_Json() if log_format == "json" else _Text())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("wasmcloud_operator").setLevel(level)
     logging.captureWarnings(capture=True)

@@ -1,0 +1,129 @@
+"""The composition root: builds the adapters, gives them to the engine, starts and stops it all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from wasmcloud_operator.adapters import logs
+from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
+from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterError, connect
+from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
+from wasmcloud_operator.adapters.system_clock import SystemClock
+from wasmcloud_operator.adapters.web import Metrics, WebServer
+from wasmcloud_operator.engine.engine import Engine, Options
+from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The operator can't start here. The message is one sentence."""
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises StartError."""
+    logs.configure(settings.log_format, "INFO")
+    stop = asyncio.Event()
+    claim_signals = _signals_set(stop)
+    claim_signals()
+    metrics = Metrics()
+    try:
+        api = KubernetesApi(await connect(settings.kubeconfig), metrics.api_call)
+    except NoClusterError as error:
+        raise StartError(str(error)) from None
+    watch = _watch(api, settings, claim_signals)
+    bus = NatsBus(_nats_options(settings), metrics.nats_request)
+    engine = Engine(cluster=api, watch=watch, bus=bus, clock=SystemClock(), options=_engine_options(settings))
+    web = WebServer(lambda: _not_ready(watch, bus), metrics)
+    try:
+        await _listen(web, settings)
+        _log.info("operator_started", extra={"fields": {"namespace": settings.operator_namespace}})
+        await _until(stop, engine.run(), api.run())
+    finally:
+        await web.stop()
+        await api.close()
+    _log.info("operator_stopped")
+
+
+def _watch(api: KubernetesApi, settings: Settings, claim_signals: Callable[[], None]) -> JointWatch:
+    """Hosts are watched where the operator is, the rest where workloads may be: no more rights than needed."""
+    tenants = [kind for kind in Kind if kind is not Kind.HOST]
+    own = (settings.operator_namespace,)
+    if settings.watch_namespaces == own:
+        return JointWatch([KopfWatch(api, list(Kind), own, claim_signals)])
+    return JointWatch(
+        [
+            KopfWatch(api, [Kind.HOST], own, claim_signals),
+            KopfWatch(api, tenants, settings.watch_namespaces, claim_signals),
+        ]
+    )
+
+
+def _nats_options(settings: Settings) -> NatsOptions:
+    return NatsOptions(
+        url=settings.nats_url.get_secret_value(),
+        creds=settings.nats_creds,
+        ca=settings.nats_ca,
+        client_cert=settings.nats_client_cert,
+        client_key=settings.nats_client_key,
+        is_tls_first=settings.nats_tls_first,
+    )
+
+
+def _engine_options(settings: Settings) -> Options:
+    return Options(
+        host_namespace=settings.operator_namespace,
+        watch_namespaces=settings.watch_namespaces,
+        allow_shared_hosts=settings.allow_shared_hosts,
+        probe_interval_s=settings.probe_interval,
+        silent_host_timeout_s=settings.silent_host_timeout,
+        cpu_backpressure_percent=settings.cpu_backpressure_threshold,
+        memory_backpressure_percent=settings.memory_backpressure_threshold,
+    )
+
+
+def _not_ready(watch: JointWatch, bus: NatsBus) -> list[str]:
+    missing = []
+    if not watch.is_synced():
+        missing.append("not every watched kind and namespace has been listed yet")
+    elif not watch.is_answered():
+        missing.append("the Kubernetes API does not answer every watch")
+    if not bus.is_connected():
+        missing.append("not connected to NATS")
+    return missing
+
+
+async def _listen(web: WebServer, settings: Settings) -> None:
+    try:
+        await web.start(settings.health_addr, settings.metrics_addr)
+    except OSError as error:
+        raise StartError(f"--health-addr or --metrics-addr: {error.strerror}") from None
+
+
+async def _until(stop: asyncio.Event, *coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run until the stop or until one of them ends, which it should not; then end them in this order."""
+    tasks = [asyncio.create_task(one) for one in coroutines]
+    waiter = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiter, *tasks):
+        task.cancel()
+        await asyncio.wait([task])
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
+
+
+def _signals_set(stop: asyncio.Event) -> Callable[[], None]:
+    """Return what makes SIGTERM and SIGINT set the event; kopf makes it necessary to do so more than once."""
+    loop = asyncio.get_running_loop()
+
+    def claim() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+
+    return claim

@@ -1,0 +1,193 @@
+"""What the operator is told: flags, then ``WASMCLOUD_OPERATOR_*`` variables. The only reader of either.
+
+Fields carry the flags' names (``--probe-interval`` is ``probe_interval``), so their durations lack the usual ``_s``:
+all are seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as ArgumentsError
+
+from wasmcloud_operator.adapters.logs import LogFormat
+
+_PREFIX: Final = "WASMCLOUD_OPERATOR_"
+_NAMESPACE_VARIABLE: Final = "OPERATOR_NAMESPACE"
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
+
+
+class SettingsError(Exception):
+    """A flag or variable that can't be used, in one sentence."""
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", value.strip())
+    if match is None:
+        raise ValueError(f'"{value}" is no duration such as 0.5, 500ms, 10s or 2m')
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _namespace(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise ValueError(f'"{value}" is no name of a namespace: lower-case letters, digits and - inside')
+    return value
+
+
+def _address(value: str) -> str:
+    match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\s]*):(\d{1,5})", value)
+    if match is None or int(match[1]) > 65535:
+        raise ValueError(f'"{value}" is not of the form address:port, such as 127.0.0.1:8080 or :8080')
+    return value
+
+
+def _nats_url(value: SecretStr) -> SecretStr:
+    for one in value.get_secret_value().split(","):
+        url = urlsplit(one.strip())
+        if url.scheme not in ("nats", "tls") or not url.hostname:
+            raise ValueError("must be of the form nats://host:4222 or tls://host:4222, several separated by commas")
+    return value
+
+
+def _readable(path: Path) -> Path:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ValueError(f"{path} is no file that can be read")
+    return path
+
+
+def _usable_creds(path: Path) -> Path:
+    if find_spec("nkeys") is None:
+        raise ValueError("needs the Python package nkeys, which signs NATS' challenges and is not installed")
+    return _readable(path)
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=3600)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+NamespaceName = Annotated[str, AfterValidator(_namespace)]
+Namespaces = Annotated[tuple[NamespaceName, ...], NoDecode, BeforeValidator(_split)]
+Address = Annotated[str, AfterValidator(_address)]
+ReadableFile = Annotated[Path, AfterValidator(_readable)]
+
+
+class Settings(BaseSettings):
+    """Places WebAssembly workloads on hosts and keeps them there."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        frozen=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        cli_prog_name="wasmcloud-operator",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_exit_on_error=False,
+    )
+
+    operator_namespace: NamespaceName = Field(validation_alias=AliasChoices("operator_namespace", _NAMESPACE_VARIABLE))
+    """Namespace of the operator, where all Host objects are."""
+
+    watch_namespaces: Namespaces = ()
+    """Namespaces whose workloads are run, separated by commas. Default: all, which needs a ClusterRole."""
+
+    kubeconfig: ReadableFile | None = None
+    """Kubeconfig file. Default: the pod's service account, else KUBECONFIG or ~/.kube/config."""
+
+    nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] = SecretStr("nats://127.0.0.1:4222")
+    """NATS server; several are separated by commas."""
+
+    nats_creds: Annotated[Path, AfterValidator(_usable_creds)] | None = None
+    """NATS credentials file (JWT and seed)."""
+
+    nats_ca: ReadableFile | None = None
+    """PEM file of the CAs that may have signed the NATS server's certificate."""
+
+    nats_client_cert: ReadableFile | None = None
+    """PEM file of the operator's certificate for NATS."""
+
+    nats_client_key: ReadableFile | None = None
+    """PEM file of that certificate's key."""
+
+    nats_tls_first: bool = False
+    """Start TLS before the NATS server says anything."""
+
+    allow_shared_hosts: bool = True
+    """Workloads without an environment run on any host. When false: on hosts of their own namespace only."""
+
+    probe_interval: Seconds = 0.5
+    """Seconds between two questions to a host whether it is there."""
+
+    silent_host_timeout: Seconds = 10.0
+    """Seconds after which a host that is connected but doesn't answer is lost."""
+
+    cpu_backpressure_threshold: Percent = 80
+    """Processor use in percent above which a host takes no new workload while another fits."""
+
+    memory_backpressure_threshold: Percent = 80
+    """Memory use in percent above which a host takes no new workload while another fits."""
+
+    metrics_addr: Address | None = None
+    """Address of /metrics. Default: not served."""
+
+    health_addr: Address | None = None
+    """Address of /healthz and /readyz. Default: not served."""
+
+    log_format: LogFormat = "text"
+    """Log lines for people (text) or for machines (json)."""
+
+    @model_validator(mode="after")
+    def _certificate_has_a_key(self) -> Self:
+        if (self.nats_client_cert is None) != (self.nats_client_key is None):
+            raise ValueError("--nats-client-cert and --nats-client-key are of use together only")
+        return self
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """Return the settings out of flags and environment. ``--help`` prints and exits.
+
+    Raises SettingsError with one sentence that names the flag or the variable.
+    """
+    try:
+        return CliApp.run(Settings, cli_args=list(arguments))
+    except ArgumentsError as error:
+        raise SettingsError(_plain(str(error).removeprefix("error parsing CLI: "))) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = f"{_origin(str(first['loc'][0]), arguments)}: " if first["loc"] else ""
+        raise SettingsError(where + _reason(first["type"], first["msg"])) from None
+
+
+def _reason(what: str, message: str) -> str:
+    return (
+        "must be given" if what == "missing" else message.removeprefix("Value error, ").replace("Input should", "must")
+    )
+
+
+def _origin(name: str, arguments: Sequence[str]) -> str:
+    """Return the flag of a field, or the variable where that is what was given."""
+    name = "operator_namespace" if name == _NAMESPACE_VARIABLE else name
+    flag, variable = f"--{name.replace('_', '-')}", f"{_PREFIX}{name.upper()}"
+    if any(argument.partition("=")[0] == flag for argument in arguments):
+        return flag
+    if name == "operator_namespace":
+        return f"{flag} (or the variable {_NAMESPACE_VARIABLE})"
+    return variable if variable in os.environ else flag
+
+
+def _plain(text: str) -> str:
+    match = re.fullmatch(r"unrecognized arguments: (.*)", text)
+    return f"unknown: {match[1]}; see --help" if match else text.removeprefix("argument ")
