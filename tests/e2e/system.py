@@ -65,14 +65,17 @@ class System:
         for host in self.hosts.values():
             host.process.kill()
 
-    def add_host(self, name: str, *flags: str) -> RunningHost:
-        """Start a host; `flags` are added to the usual ones. Its id is its name."""
+    def add_host(self, name: str, *flags: str, address: str = "127.0.0.1") -> RunningHost:
+        """Start a host, whose id is its name; `flags` are added to the usual ones.
+
+        `address` is where it says that others reach it; its listeners are on loopback all the same.
+        """
         http_port, web_port = free_ports(2)
         images = f"{ROOT / 'examples' / 'hello'},{ROOT / 'tests' / 'guests'},{ROOT / 'tests' / 'guests' / 'bad'}"
         argv = [
             *(sys.executable, "-m", "wasmcloud_host"),
             *("--host-id", f"{self.namespace}-{name}", "--friendly-name", f"{self.namespace}-{name}"),
-            *("--scheduler-nats-url", self.nats.url, "--host-name", "127.0.0.1"),
+            *("--scheduler-nats-url", self.nats.url, "--host-name", address),
             *("--http-addr", f"127.0.0.1:{http_port}", "--web-addr", f"127.0.0.1:{web_port}"),
             *("--allow-file-images", images, "--oci-cache-dir", str(self._directory / f"{name}-cache")),
             *flags,
@@ -168,8 +171,12 @@ def deployment(
     interfaces: Sequence[str] = ("incoming-handler",),
     component: Json | None = None,
     workload: Json | None = None,
+    spec: Json | None = None,
 ) -> Json:
-    """A WorkloadDeployment that answers at NAME.localhost; `component` and `workload` are added to those specs."""
+    """A WorkloadDeployment that answers at NAME.localhost.
+
+    `component`, `workload` and `spec` are added to the specs of the component, the workload and the deployment.
+    """
     served = {
         "namespace": "wasi",
         "package": "http",
@@ -178,10 +185,10 @@ def deployment(
     }
     resources = {"environment": {"config": dict(env or {})}}
     parts = [{"name": name, "image": image, "localResources": resources, **(component or {})}]
-    spec = {"hostInterfaces": [served], "components": parts, **(workload or {})}
+    placed = {"hostInterfaces": [served], "components": parts, **(workload or {})}
     return {
         "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
         "kind": "WorkloadDeployment",
         "metadata": {"name": name},
-        "spec": {"replicas": replicas, "template": {"spec": spec}},
+        "spec": {"replicas": replicas, "template": {"spec": placed}, **(spec or {})},
     }

@@ -45,6 +45,19 @@ def test_the_other_replica_serves_on_while_a_host_dies(system: System) -> None:
     assert load.failures == []
 
 
+def test_a_host_that_ends_hands_over_without_a_lost_request(system: System) -> None:
+    system.add_host("one")
+    system.add_host("two")
+    system.await_hosts()
+    system.apply(deployment("app"))
+    system.await_ready("app")
+    ending, heir = serving_first(system)
+    ending.process.stop(within_s=READY_WITHIN_S)
+    # It may end only when the other serves: a client that is led here next is answered at once.
+    assert heir.get("app.localhost").body == "Hello, world!\n"
+    eventually(lambda: assert_running(system, 1, [heir]), within_s=READY_WITHIN_S)
+
+
 def test_an_operator_killed_in_the_middle_of_a_scale_up_doubles_nothing(system: System) -> None:
     hosts = [system.add_host("one"), system.add_host("two")]
     system.await_hosts()

@@ -1,0 +1,110 @@
+"""What leads to a workload, and what a workload may reach."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
+
+import pytest
+from e2e.system import READY_WITHIN_S, System, deployment
+from ground.wait import eventually
+
+GUESTS = [("http-p2", "incoming-handler"), ("http-p3", "handler")]
+
+
+class Outside(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"you got out\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test says what it saw."""
+
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """The authority of an HTTP server that belongs to nobody's workload."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Outside) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("guest", "interface"), GUESTS)
+def test_nothing_goes_out_but_what_a_rule_allows(system: System, outside: str, guest: str, interface: str) -> None:
+    host = system.add_host("one", "--no-deny-special-ranges")  # the server outside is on loopback
+    image, interfaces = f"file://{guest}.wasm", [interface]
+    system.apply(deployment("closed", image=image, interfaces=interfaces))
+    allowed = {"localResources": {"allowedHosts": [outside]}}
+    system.apply(deployment("open", image=image, interfaces=interfaces, component=allowed))
+    for name in ("closed", "open"):
+        system.await_ready(name)
+
+    path = f"/fetch?url={quote(f'http://{outside}/', safe='')}"
+    denied, granted = host.get("closed.localhost", path), host.get("open.localhost", path)
+    assert (denied.status, denied.body) == (502, "HTTP-request-denied")
+    assert (granted.status, granted.body) == (200, "you got out\n")
+
+
+def test_loopback_is_denied_whatever_the_rule_says(system: System, outside: str) -> None:
+    host = system.add_host("one")
+    system.apply(deployment("app", image="file://http-p2.wasm", component={"localResources": {"allowedHosts": ["*"]}}))
+    system.await_ready("app")
+    answer = host.get("app.localhost", f"/fetch?url={quote(f'http://{outside}/', safe='')}")
+    assert answer.status == 502, answer
+    assert "you got out" not in answer.body
+
+
+def test_a_service_is_reached_on_its_workload_s_own_loopback(system: System) -> None:
+    host = system.add_host("one")
+    service = {"image": "file://service.wasm"}
+    system.apply(deployment("app", image="file://http-p2.wasm", workload={"service": service}))
+    system.apply(deployment("other", image="file://http-p2.wasm"))
+    for name in ("app", "other"):
+        system.await_ready(name)
+    assert host.get("app.localhost", "/connect?addr=127.0.0.1:7777").body == "connected"
+    assert host.get("other.localhost", "/connect?addr=127.0.0.1:7777").body == "connection-refused"
+
+
+def test_a_service_leads_to_the_hosts_that_serve(system: System) -> None:
+    one = system.add_host("one", address="10.1.2.1")
+    two = system.add_host("two", address="10.1.2.2")
+    system.await_hosts()
+    system.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web"},
+            "spec": {"ports": [{"name": "http", "port": 80}]},
+        }
+    )
+    system.apply(deployment("app", replicas=2, spec={"kubernetes": {"service": {"name": "web"}}}))
+    system.await_ready("app")
+    endpoints = {("10.1.2.1", one.http_port), ("10.1.2.2", two.http_port)}
+    eventually(lambda: assert_leads_to(system, endpoints), within_s=READY_WITHIN_S)
+    for suffix in ("", ".svc", ".svc.cluster.local"):
+        system.assert_answer(one, f"web.{system.namespace}{suffix}", "Hello, world!\n")
+
+    one.process.kill()
+    system.kubectl("scale", "workloaddeployment/app", "--replicas=1")
+    eventually(lambda: assert_leads_to(system, {("10.1.2.2", two.http_port)}), within_s=READY_WITHIN_S)
+    system.kubectl("delete", "workloaddeployment", "app", "--timeout=60s")
+    eventually(lambda: assert_leads_to(system, set()), within_s=READY_WITHIN_S)
+
+
+def assert_leads_to(system: System, wanted: set[tuple[str, int]]) -> None:
+    slices = system.items("endpointslices", "-l", "kubernetes.io/service-name=web")
+    found = {
+        (address, port["port"])
+        for one in slices
+        for port in one.get("ports") or []
+        for endpoint in one.get("endpoints") or []
+        if endpoint["conditions"].get("ready")
+        for address in endpoint["addresses"]
+    }
+    assert found == wanted, f"Service web leads to {found}, wanted {wanted}"
