@@ -20,7 +20,7 @@ class Outside(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"you got out\n")
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class says so
         """Nothing: the test says what it saw."""
 
 
