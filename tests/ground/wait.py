@@ -1,9 +1,10 @@
-"""Waiting for a fact with a deadline: the only sleep in the test tree."""
+"""Waiting for a fact with a deadline: the only sleeps in the test tree."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,3 +23,15 @@ def eventually(check: Callable[[], T], *, within_s: float, every_s: float = 0.05
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(every_s)
+
+
+async def eventually_async(check: Callable[[], Awaitable[T]], *, within_s: float, every_s: float = 0.02) -> T:
+    """`eventually` for a test that shares its event loop with what it waits for."""
+    deadline_s = time.monotonic() + within_s
+    while True:
+        try:
+            return await check()
+        except AssertionError:
+            if time.monotonic() > deadline_s:
+                raise
+            await asyncio.sleep(every_s)
