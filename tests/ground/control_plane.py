@@ -133,7 +133,8 @@ class ControlPlane:
 
     def audited(self) -> list[dict[str, Any]]:
         """The operator's requests so far, as audit.k8s.io/v1 Events, oldest first."""
-        return [json.loads(line) for line in self._audit_log.read_text().splitlines()]
+        lines = self._audit_log.read_text().splitlines() if self._audit_log.exists() else []
+        return [json.loads(line) for line in lines]
 
     def assert_ready(self) -> None:
         """Fails while the API server is not ready to serve."""
