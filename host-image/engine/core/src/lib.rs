@@ -1,0 +1,27 @@
+//! Runs WebAssembly components behind one HTTP listener. Knows nothing of Python.
+
+mod artifact;
+mod cache;
+mod compile;
+mod denials;
+mod engine;
+mod error;
+mod http;
+mod instance;
+mod lanes;
+mod link;
+mod net;
+mod oci;
+mod output;
+mod priority;
+mod settings;
+mod stats;
+#[cfg(test)]
+mod testing;
+mod ticker;
+mod workload;
+
+pub use engine::Engine;
+pub use error::{EngineError, Kind, Result};
+pub use net::lists::faults as egress_faults;
+pub use settings::{ComponentSpec, EngineSettings, PullRequest, Pulled, WorkloadSpec};

@@ -1,0 +1,247 @@
+//! Compiled components: one a digest in memory, one a digest and engine on disk.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio::sync::{OnceCell, Semaphore};
+use wasmtime::component::Component;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::artifact::{check_is_component, describe_refused, digest_of};
+use crate::cache::Cache;
+use crate::error::{EngineError, Kind, Result};
+use crate::priority::lower_this_thread;
+
+/// Memory of an instance that stays resident for the next one in the same slot, instead of being unmapped.
+const MEMORY_RESIDENT_BYTES: usize = 4 << 20;
+const TABLE_RESIDENT_BYTES: usize = 64 << 10;
+const STACK_RESIDENT_BYTES: usize = 64 << 10;
+/// Slots a component may use; enough for Python guests, which link dozens of core modules.
+const MOST_CORE_INSTANCES: u32 = 200;
+const MOST_TABLES: u32 = 200;
+const MOST_MEMORIES: u32 = 50;
+
+/// The engine of wasmtime, made for many short-lived instances.
+///
+/// # Errors
+/// `internal` when this machine can't run it.
+pub fn wasm_engine(max_instances: u32) -> Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(max_instances)
+        .total_core_instances(max_instances.saturating_mul(20).max(MOST_CORE_INSTANCES))
+        .total_memories(max_instances.saturating_mul(2).max(MOST_MEMORIES))
+        .total_tables(max_instances.saturating_mul(4).max(MOST_TABLES))
+        .total_stacks(max_instances.saturating_mul(2))
+        .max_core_instances_per_component(MOST_CORE_INSTANCES)
+        .max_tables_per_component(MOST_TABLES)
+        .max_memories_per_component(MOST_MEMORIES)
+        .linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_RESIDENT_BYTES)
+        .async_stack_keep_resident(STACK_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        .wasm_component_model_async(true)
+        .epoch_interruption(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).map_err(|e| EngineError::internal(format!("WebAssembly can't be run here: {e:#}")))
+}
+
+/// Compiles components and remembers what it compiled.
+pub struct Compiler {
+    engine: Engine,
+    cache: Cache,
+    /// A compiled file made by another version or under other settings has another name.
+    compatibility: String,
+    known: Mutex<HashMap<String, Weak<OnceCell<Component>>>>,
+    /// One compilation at a time: each uses all cores as it is.
+    turn: Semaphore,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    compiled: AtomicU64,
+    from_disk: AtomicU64,
+    from_memory: AtomicU64,
+    failed: AtomicU64,
+    compiling_us: AtomicU64,
+}
+
+/// A component in memory. It stays there while somebody holds this.
+#[derive(Clone)]
+pub struct Compiled(Arc<OnceCell<Component>>);
+
+impl Compiled {
+    pub fn component(&self) -> &Component {
+        self.0
+            .get()
+            .expect("a compiled component is there from the start")
+    }
+}
+
+impl Compiler {
+    pub fn new(engine: &Engine, cache: Cache) -> Arc<Self> {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Arc::new(Self {
+            engine: engine.clone(),
+            cache,
+            compatibility: format!("{:016x}", hasher.finish()),
+            known: Mutex::default(),
+            turn: Semaphore::new(1),
+            counts: Counts::default(),
+        })
+    }
+
+    /// The component in the file at `path`, which must hash to `digest` when one is given. `what` names it in errors.
+    ///
+    /// # Errors
+    /// `artifact`, with what the file is instead of a component.
+    pub async fn load(self: &Arc<Self>, what: &str, path: &Path, digest: Option<&str>) -> Result<Compiled> {
+        let loaded = self.try_load(what, path, digest).await;
+        if loaded.is_err() {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        loaded
+    }
+
+    async fn try_load(self: &Arc<Self>, what: &str, path: &Path, digest: Option<&str>) -> Result<Compiled> {
+        let bytes = tokio::fs::read(path).await.map_err(|e| {
+            EngineError::new(
+                Kind::Artifact,
+                format!("{what} can't be read from {}: {e}", path.display()),
+            )
+        })?;
+        check_is_component(what, &bytes)?;
+        let found = digest_of(&bytes);
+        if let Some(wanted) = digest.filter(|wanted| *wanted != found) {
+            let text = format!(
+                "{what} is damaged: {} has the digest {found}, not {wanted}",
+                path.display()
+            );
+            return Err(EngineError::new(Kind::Artifact, text));
+        }
+        let cell = self.cell(&found);
+        if cell.initialized() {
+            self.counts.from_memory.fetch_add(1, Ordering::Relaxed);
+        }
+        cell.get_or_try_init(|| self.obtain(what, &found, bytes)).await?;
+        Ok(Compiled(cell))
+    }
+
+    fn cell(&self, digest: &str) -> Arc<OnceCell<Component>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cell) = known.get(digest).and_then(Weak::upgrade) {
+            return cell;
+        }
+        known.retain(|_, cell| cell.strong_count() > 0);
+        let cell = Arc::new(OnceCell::new());
+        known.insert(digest.to_owned(), Arc::downgrade(&cell));
+        cell
+    }
+
+    async fn obtain(self: &Arc<Self>, what: &str, digest: &str, bytes: Vec<u8>) -> Result<Component> {
+        let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
+        let (compiler, what, digest) = (self.clone(), what.to_owned(), digest.to_owned());
+        let (done, result) = tokio::sync::oneshot::channel();
+        // A thread of its own, because the threads that the compiler starts inherit its priority.
+        std::thread::Builder::new()
+            .name("wasm-compile".into())
+            .spawn(move || {
+                lower_this_thread();
+                let _ = done.send(compiler.obtain_now(&what, &digest, &bytes));
+            })
+            .map_err(|e| EngineError::internal(format!("a thread can't be started: {e}")))?;
+        result
+            .await
+            .map_err(|_| EngineError::internal("the compiler broke down"))?
+    }
+
+    fn obtain_now(&self, what: &str, digest: &str, bytes: &[u8]) -> Result<Component> {
+        let name = format!(
+            "{}-{}.cwasm",
+            digest.trim_start_matches("sha256:"),
+            self.compatibility
+        );
+        if let Some(component) = self.from_disk(&name) {
+            self.counts.from_disk.fetch_add(1, Ordering::Relaxed);
+            return Ok(component);
+        }
+        let start = Instant::now();
+        let compiled = self
+            .engine
+            .precompile_component(bytes)
+            .map_err(|e| describe_refused(what, bytes, &e))?;
+        let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counts.compiling_us.fetch_add(us, Ordering::Relaxed);
+        self.counts.compiled.fetch_add(1, Ordering::Relaxed);
+        if let Some(component) = self.to_disk(&name, &compiled) {
+            return Ok(component);
+        }
+        // SAFETY: these bytes came from the compiler just now.
+        let loaded = unsafe { Component::deserialize(&self.engine, &compiled) };
+        loaded.map_err(|e| {
+            EngineError::internal(format!("{what} can't be loaded after it was compiled: {e:#}"))
+        })
+    }
+
+    /// What was compiled earlier, if it is whole and fits this engine; else its files are deleted.
+    fn from_disk(&self, name: &str) -> Option<Component> {
+        let (path, sum) = (self.cache.path(name), self.cache.path(&sum_of(name)));
+        let expected = fs::read_to_string(&sum).ok()?;
+        let is_whole = fs::read(&path).is_ok_and(|bytes| digest_of(&bytes) == expected);
+        // SAFETY: the folder belongs to this user alone, and the file is the one that the compiler wrote.
+        let loaded = is_whole.then(|| unsafe { Component::deserialize_file(&self.engine, &path) });
+        if let Some(Ok(component)) = loaded {
+            self.cache.touch(&path);
+            self.cache.touch(&sum);
+            return Some(component);
+        }
+        for damaged in [path, sum] {
+            let _ = fs::remove_file(damaged);
+        }
+        None
+    }
+
+    /// Writes what was compiled and maps it from there, so that its pages can be given back under memory pressure.
+    fn to_disk(&self, name: &str, compiled: &[u8]) -> Option<Component> {
+        let written = self.cache.put(name, compiled).and_then(|path| {
+            self.cache
+                .put(&sum_of(name), digest_of(compiled).as_bytes())
+                .map(|_| path)
+        });
+        match written {
+            // SAFETY: as in `from_disk`.
+            Ok(path) => unsafe { Component::deserialize_file(&self.engine, path) }.ok(),
+            Err(error) => {
+                eprintln!(
+                    "compiled code can't be cached, and will be compiled again at the next start: {error}"
+                );
+                None
+            }
+        }
+    }
+
+    /// The counters as `status` shows them.
+    pub fn to_json(&self) -> Value {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        json!({
+            "compiled_total": read(&self.counts.compiled),
+            "from_disk_total": read(&self.counts.from_disk),
+            "from_memory_total": read(&self.counts.from_memory),
+            "failed_total": read(&self.counts.failed),
+            "seconds_total": read(&self.counts.compiling_us) as f64 / 1e6,
+        })
+    }
+}
+
+fn sum_of(name: &str) -> String {
+    format!("{name}.sum")
+}

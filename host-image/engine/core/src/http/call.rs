@@ -1,0 +1,98 @@
+//! One request, carried into an instance: `wasi:http` 0.2 and 0.3.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::handler::Proxy;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
+
+use crate::instance::{Guest, Instance, Instances, NoInstance};
+
+/// The head of the guest's response, or the error code it answered with.
+pub type Answer = Result<http::Response<WasiBody>, String>;
+
+/// How a guest's work for a request ended.
+#[derive(Debug)]
+pub enum Outcome {
+    Done,
+    /// A trap, with its reason; or an instance that could not be made.
+    Trapped(String),
+    /// No instance was free.
+    Full,
+}
+
+/// Takes an instance, lets it answer through `answer`, and ends when the guest has nothing left to do.
+pub async fn run(
+    instances: Arc<Instances>,
+    request: http::Request<WasiBody>,
+    answer: oneshot::Sender<Answer>,
+) -> Outcome {
+    let mut instance = match instances.take().await {
+        Ok(instance) => instance,
+        Err(NoInstance::Full) => return Outcome::Full,
+        Err(NoInstance::Failed(error)) => {
+            return Outcome::Trapped(format!("no instance could be made: {error:#}"));
+        }
+    };
+    match call(&mut instance, request, answer).await {
+        Ok(()) => {
+            instances.give_back(instance);
+            Outcome::Done
+        }
+        Err(error) => Outcome::Trapped(describe_trap(&error)),
+    }
+}
+
+/// The cause, then where in the guest it happened, on one line.
+fn describe_trap(error: &wasmtime::Error) -> String {
+    let place: Vec<_> = error
+        .to_string()
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .collect();
+    format!("{} ({})", error.root_cause(), place.join(" "))
+}
+
+async fn call(
+    instance: &mut Instance,
+    request: http::Request<WasiBody>,
+    answer: oneshot::Sender<Answer>,
+) -> wasmtime::Result<()> {
+    let Instance { store, proxy, .. } = instance;
+    match proxy {
+        Proxy::P2(proxy) => {
+            let mut view = store.data_mut().http();
+            let request = view.new_incoming_request(Scheme::Http, request)?;
+            let out = view.new_response_outparam_from_callback(move |response| {
+                // The client may be gone; then nobody waits for the answer.
+                let _ = answer.send(response.map_err(|code| format!("{code:?}")));
+            })?;
+            proxy
+                .wasi_http_incoming_handler()
+                .call_handle(store, request, out)
+                .await
+        }
+        Proxy::P3(service) => {
+            let view = store.data_mut().http();
+            let (request, sent) = p3::Request::from_http(view.hooks, request);
+            let request = view.table.push(request)?;
+            store
+                .run_concurrent(async |accessor| {
+                    let response = service.wasi_http_handler().call_handle(accessor, request).await?;
+                    let head = match response {
+                        Err(code) => Err(format!("{code:?}")),
+                        Ok(response) => Ok(accessor.with(|mut store| {
+                            let response = store.data_mut().http().table.delete(response)?;
+                            response.into_http_with_getter(&mut store, sent, Guest::http)
+                        })?),
+                    };
+                    let _ = answer.send(head);
+                    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                    Ok(())
+                })
+                .await?
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The one listener: HTTP/1.1 and clear-text HTTP/2, routed by name.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::reply::{Reply, plain};
+use super::router::{Routes, host_of};
+
+/// A client that takes longer to send the head of a request is cut off.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// What every connection needs.
+#[derive(Default)]
+pub struct Front {
+    pub routes: ArcSwap<Routes>,
+    /// Requests that no workload answered.
+    pub unrouted: AtomicU64,
+    /// Cancelled when connections have to come to their end.
+    pub closing: CancellationToken,
+}
+
+/// Serves one connection until it ends, or until the front closes and its requests in flight are answered.
+pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(60));
+    let service = service_fn(|request| {
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(answer(&front, request).await) }
+    });
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // An error here is the client's: it went away, or spoke no HTTP. There is nobody to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = front.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(front: &Front, mut request: Request<Incoming>) -> Reply {
+    let Some(authority) = authority_of(&request) else {
+        front.unrouted.fetch_add(1, Ordering::Relaxed);
+        return plain(StatusCode::BAD_REQUEST, "the request names no host".into());
+    };
+    let host = host_of(authority);
+    let found = front.routes.load().find(&host, request.uri().path()).cloned();
+    let Some(workload) = found else {
+        front.unrouted.fetch_add(1, Ordering::Relaxed);
+        return plain(StatusCode::NOT_FOUND, format!("no workload answers for {host:?}"));
+    };
+    if request.uri().authority().is_none() {
+        match absolute(request.uri(), authority) {
+            Some(uri) => *request.uri_mut() = uri,
+            None => return plain(StatusCode::BAD_REQUEST, "the Host header is no authority".into()),
+        }
+    }
+    workload.serve(request).await
+}
+
+/// The request's authority (HTTP/2, absolute form), else its only Host header.
+fn authority_of(request: &Request<Incoming>) -> Option<&str> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = request.headers().get_all(http::header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().filter(|host| !host.is_empty()),
+        _ => None,
+    }
+}
+
+/// The URI with the scheme and the authority that the guest asks for.
+fn absolute(uri: &Uri, authority: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    parts.authority = Some(authority.parse().ok()?);
+    if parts
+        .path_and_query
+        .as_ref()
+        .is_none_or(|path| path.as_str() == "*")
+    {
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    }
+    Uri::from_parts(parts).ok()
+}

@@ -1,0 +1,252 @@
+//! Instances: what a store holds, how one is made for a request, and the warm ones that wait for the next.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, ResourceLimiter, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::compile::Compiled;
+use crate::http::egress::Egress;
+use crate::net::sockets::{self, Reach};
+use crate::output::{Output, Stream};
+use crate::settings::ComponentSpec;
+
+/// What belongs to one store.
+pub struct Guest {
+    pub wasi: WasiCtx,
+    pub table: ResourceTable,
+    pub reach: Arc<Reach>,
+    pub asked_names: HashMap<u32, String>,
+    pub config: Arc<ComponentSpec>,
+    http: WasiHttpCtx,
+    egress: Egress,
+    memory: MemoryLimit,
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.egress,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}
+
+/// All linear memories of a store together, in bytes.
+struct MemoryLimit {
+    used: usize,
+    most: usize,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, now: usize, wanted: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(wanted.saturating_sub(now));
+        if used > self.most {
+            wasmtime::bail!("the instance is over its memory limit of {} MiB", self.most >> 20);
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _now: usize, _wanted: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
+        // A pooled table can't grow beyond what the allocator reserved for it.
+        Ok(true)
+    }
+}
+
+/// A store with the instance in it.
+pub struct Instance {
+    pub store: Store<Guest>,
+    pub proxy: Proxy,
+    invocations_left: Option<u32>,
+    _seat: Seat,
+}
+
+/// How many instances live at once, over all workloads.
+pub struct Seats {
+    taken: AtomicUsize,
+    pub most: usize,
+}
+
+impl Seats {
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            taken: AtomicUsize::new(0),
+            most,
+        })
+    }
+
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Seat> {
+        if self.taken.fetch_add(1, Ordering::Relaxed) < self.most {
+            return Some(Seat(self.clone()));
+        }
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+/// One of the seats; given back when dropped.
+struct Seat(Arc<Seats>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why no instance could be had.
+pub enum NoInstance {
+    /// Every seat, or a resource of the pooling allocator, is taken.
+    Full,
+    Failed(wasmtime::Error),
+}
+
+/// Makes the instances of one component and keeps the warm ones.
+pub struct Instances {
+    engine: Engine,
+    pre: ProxyPre<Guest>,
+    spec: Arc<ComponentSpec>,
+    reach: Arc<Reach>,
+    egress: Egress,
+    output: Output,
+    memory_bytes: usize,
+    seats: Arc<Seats>,
+    /// Keeps the component known to the compiler, so that another workload can share it.
+    _compiled: Compiled,
+    warm: Mutex<Vec<Instance>>,
+}
+
+/// What an `Instances` is made of, apart from the component itself.
+pub struct Surroundings {
+    pub compiled: Compiled,
+    pub spec: Arc<ComponentSpec>,
+    pub reach: Arc<Reach>,
+    pub egress: Egress,
+    pub output: Output,
+    pub memory_bytes: usize,
+    pub seats: Arc<Seats>,
+}
+
+impl Instances {
+    pub fn new(engine: Engine, pre: ProxyPre<Guest>, around: Surroundings) -> Self {
+        let Surroundings {
+            compiled,
+            spec,
+            reach,
+            egress,
+            output,
+            memory_bytes,
+            seats,
+        } = around;
+        let (_compiled, warm) = (compiled, Mutex::default());
+        Self {
+            engine,
+            pre,
+            spec,
+            reach,
+            egress,
+            output,
+            memory_bytes,
+            seats,
+            _compiled,
+            warm,
+        }
+    }
+
+    /// A warm instance if one waits, else a fresh one.
+    pub async fn take(&self) -> Result<Instance, NoInstance> {
+        if self.spec.pool_size > 0
+            && let Some(instance) = self.warm().pop()
+        {
+            return Ok(instance);
+        }
+        let seat = self.seats.take().ok_or(NoInstance::Full)?;
+        let mut store = Store::new(&self.engine, self.guest());
+        store.limiter(|guest| &mut guest.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        let proxy = self.pre.instantiate_async(&mut store).await.map_err(|error| {
+            if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+                NoInstance::Full
+            } else {
+                NoInstance::Failed(error)
+            }
+        })?;
+        let invocations_left = (self.spec.max_invocations > 0).then_some(self.spec.max_invocations);
+        Ok(Instance {
+            store,
+            proxy,
+            invocations_left,
+            _seat: seat,
+        })
+    }
+
+    /// Takes back an instance whose request went well. One that trapped is dropped by the caller instead.
+    pub fn give_back(&self, mut instance: Instance) {
+        if let Some(left) = &mut instance.invocations_left {
+            *left -= 1;
+            if *left == 0 {
+                return;
+            }
+        }
+        let mut warm = self.warm();
+        if warm.len() < self.spec.pool_size as usize {
+            warm.push(instance);
+        }
+    }
+
+    pub fn idle_count(&self) -> usize {
+        self.warm().len()
+    }
+
+    /// Frees the warm instances.
+    pub fn clear(&self) {
+        self.warm().clear();
+    }
+
+    fn warm(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn guest(&self) -> Guest {
+        let mut wasi = WasiCtxBuilder::new();
+        for (key, value) in &self.spec.environment {
+            wasi.env(key, value);
+        }
+        wasi.stdout(self.output.stream(Stream::Stdout))
+            .stderr(self.output.stream(Stream::Stderr));
+        sockets::allow(&self.reach, &mut wasi);
+        Guest {
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+            reach: self.reach.clone(),
+            asked_names: HashMap::new(),
+            config: self.spec.clone(),
+            http: WasiHttpCtx::new(),
+            egress: self.egress.clone(),
+            memory: MemoryLimit {
+                used: 0,
+                most: self.memory_bytes,
+            },
+        }
+    }
+}

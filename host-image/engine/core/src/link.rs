@@ -1,0 +1,206 @@
+//! Linking: what a component imports, and who provides it.
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentType, InstancePre, Linker, Lower};
+use wasmtime_wasi_http::handler::ProxyPre;
+use wasmtime_wasi_http::{p2, p3};
+
+use crate::error::{EngineError, Kind, Result};
+use crate::instance::Guest;
+use crate::net::resolver;
+
+/// Packages of WASI that the engine has, with the versions it has them in.
+const WASI: [(&str, &str); 7] = [
+    ("wasi:cli", "0.2.x and 0.3.x"),
+    ("wasi:clocks", "0.2.x and 0.3.x"),
+    ("wasi:filesystem", "0.2.x and 0.3.x"),
+    ("wasi:http", "0.2.x and 0.3.x"),
+    ("wasi:io", "0.2.x"),
+    ("wasi:random", "0.2.x and 0.3.x"),
+    ("wasi:sockets", "0.2.x and 0.3.x"),
+];
+const CONFIG_STORE: &str = "wasi:config/store";
+const CONFIG_STORE_VERSIONED: &str = "wasi:config/store@0.2.0-rc.1";
+
+/// The linker that every component starts from.
+pub struct Links {
+    engine: Engine,
+    base: Linker<Guest>,
+}
+
+impl Links {
+    /// # Errors
+    /// `internal` when WASI itself can't be linked.
+    pub fn new(engine: &Engine) -> Result<Self> {
+        let base =
+            base_linker(engine).map_err(|e| EngineError::internal(format!("WASI can't be linked: {e:#}")))?;
+        Ok(Self {
+            engine: engine.clone(),
+            base,
+        })
+    }
+
+    /// Links one component of a workload. `declared` are the workload's host interfaces.
+    ///
+    /// # Errors
+    /// `link`, naming the import that nothing provides.
+    pub fn link(&self, name: &str, component: &Component, declared: &[String]) -> Result<InstancePre<Guest>> {
+        let mut linker = self.base.clone();
+        if declared.iter().any(|i| without_version(i) == CONFIG_STORE) {
+            add_config_store(&mut linker)
+                .map_err(|e| EngineError::internal(format!("{CONFIG_STORE} can't be linked: {e:#}")))?;
+        }
+        linker.instantiate_pre(component).map_err(|error| {
+            let imports = component.component_type();
+            let imports = imports.imports(&self.engine).map(|(import, _)| import.to_owned());
+            let text = imports
+                .filter_map(|import| missing(&import, declared))
+                .next()
+                .unwrap_or_else(|| format!("can't be linked: {error:#}"));
+            EngineError::new(Kind::Link, format!("component {name} {text}"))
+        })
+    }
+
+    /// Whether the component handles HTTP, in either version of WASI.
+    pub fn handles_http(&self, component: &Component) -> bool {
+        component
+            .component_type()
+            .exports(&self.engine)
+            .any(|(export, _)| {
+                let line = |interface: &str, version: &str| {
+                    export
+                        .strip_prefix(interface)
+                        .is_some_and(|rest| rest.starts_with(version))
+                };
+                line("wasi:http/incoming-handler", "@0.2.") || line("wasi:http/handler", "@0.3.")
+            })
+    }
+}
+
+/// The handler of a component that handles HTTP: 0.3 is tried first.
+///
+/// # Errors
+/// `link` when its export has another type than its name promises.
+pub fn handler(name: &str, pre: InstancePre<Guest>) -> Result<ProxyPre<Guest>> {
+    if let Ok(service) = p3::bindings::ServicePre::new(pre.clone()) {
+        return Ok(ProxyPre::P3(service));
+    }
+    match p2::bindings::ProxyPre::new(pre) {
+        Ok(proxy) => Ok(ProxyPre::P2(proxy)),
+        Err(e) => Err(EngineError::new(
+            Kind::Link,
+            format!("component {name} can't handle HTTP: {e:#}"),
+        )),
+    }
+}
+
+fn base_linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    p2::add_only_http_to_linker_async(&mut linker)?;
+    p3::add_to_linker(&mut linker)?;
+    resolver::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+/// Why nothing provides `import`, or None when something does.
+fn missing(import: &str, declared: &[String]) -> Option<String> {
+    let interface = without_version(import);
+    let package = interface.split('/').next().unwrap_or(interface);
+    if let Some((_, versions)) = WASI.iter().find(|(name, _)| *name == package) {
+        let version = import.split_once('@').map_or("", |(_, version)| version);
+        let is_there = versions
+            .split(" and ")
+            .any(|line| version.starts_with(line.trim_end_matches('x')));
+        return (!is_there).then(|| {
+            format!("imports {import}, which this host does not have; it has {package} {versions}")
+        });
+    }
+    let is_declared = declared.iter().any(|i| without_version(i) == interface);
+    if interface == CONFIG_STORE {
+        return match (is_declared, import == CONFIG_STORE_VERSIONED) {
+            (false, _) => Some(format!(
+                "imports {import}, which the workload did not ask for: add it to hostInterfaces"
+            )),
+            (true, false) => Some(format!(
+                "imports {import}; this host has {CONFIG_STORE_VERSIONED}"
+            )),
+            (true, true) => None,
+        };
+    }
+    Some(match is_declared {
+        true => format!(
+            "imports {import}, which the workload asked for in hostInterfaces but this host does not have"
+        ),
+        false => format!(
+            "imports {import}, which nothing provides: it is not WASI, and this host has no such interface"
+        ),
+    })
+}
+
+fn without_version(interface: &str) -> &str {
+    interface.split('@').next().unwrap_or(interface)
+}
+
+/// The error of `wasi:config/store`; a map in memory has none.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum ConfigError {
+    #[component(name = "upstream")]
+    #[expect(dead_code, reason = "part of the interface's type")]
+    Upstream(String),
+    #[component(name = "io")]
+    #[expect(dead_code, reason = "part of the interface's type")]
+    Io(String),
+}
+
+fn add_config_store(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut store = linker.instance(CONFIG_STORE_VERSIONED)?;
+    store.func_wrap("get", |store, (key,): (String,)| {
+        Ok((Ok::<_, ConfigError>(
+            store.data().config.config.get(&key).cloned(),
+        ),))
+    })?;
+    store.func_wrap("get-all", |store, (): ()| {
+        let all = store.data().config.config.clone().into_iter();
+        Ok((Ok::<_, ConfigError>(all.collect::<Vec<(String, String)>>()),))
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_names_what_is_missing() {
+        let declared = [
+            "wasi:keyvalue/store@0.2.0-draft".to_owned(),
+            "wasi:config/store".to_owned(),
+        ];
+        for (import, part) in [
+            (
+                "wasi:http/types@0.9.9",
+                "which this host does not have; it has wasi:http 0.2.x and 0.3.x",
+            ),
+            ("wasi:io/streams@0.3.0", "it has wasi:io 0.2.x"),
+            ("acme:custom/thing@1.0.0", "which nothing provides"),
+            (
+                "wasi:keyvalue/store@0.2.0-draft",
+                "asked for in hostInterfaces but this host does not have",
+            ),
+            (
+                "wasi:config/store@0.1.0",
+                "this host has wasi:config/store@0.2.0-rc.1",
+            ),
+        ] {
+            let text = missing(import, &declared).unwrap();
+            assert!(text.contains(part) && text.contains(import), "{text}");
+        }
+        assert_eq!(missing("wasi:http/types@0.2.9", &declared), None);
+        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared), None);
+        let text = missing("wasi:config/store@0.2.0-rc.1", &[]).unwrap();
+        assert!(text.contains("add it to hostInterfaces"), "{text}");
+    }
+}

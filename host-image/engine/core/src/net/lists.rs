@@ -1,0 +1,124 @@
+//! The three lists of a component together: parsed as one, every bad entry reported at once.
+
+use super::lookups::NameRule;
+use super::loopback_ports;
+use super::rules::{HostRule, Scheme};
+use crate::error::{EngineError, Kind, Result};
+use crate::settings::ComponentSpec;
+
+/// The lists of one component, valid.
+#[derive(Clone, Debug, Default)]
+pub struct AllowLists {
+    pub hosts: Vec<HostRule>,
+    pub names: Vec<NameRule>,
+}
+
+impl AllowLists {
+    /// The lists of `component`; the host's own rules stand in where it brings none for HTTP.
+    ///
+    /// # Errors
+    /// `egress`, with every bad entry of every list and its reason.
+    pub fn of(component: &ComponentSpec, default_hosts: &[HostRule]) -> Result<Self> {
+        let fault = faults(
+            &component.allowed_hosts,
+            &component.allowed_ip_name_lookups,
+            &component.allowed_host_loopback_ports,
+        );
+        let refuse = |text: String| {
+            let text = format!("invalid local_resources for component {}: {text}", component.name);
+            Err(EngineError::new(Kind::Egress, text))
+        };
+        if let Some(text) = fault {
+            return refuse(text);
+        }
+        if !component.allowed_host_loopback_ports.is_empty() {
+            return refuse(
+                "allowed_host_loopback_ports: this host does not let workloads reach its own loopback".into(),
+            );
+        }
+        let hosts: Vec<_> = component
+            .allowed_hosts
+            .iter()
+            .flat_map(|e| HostRule::parse(e))
+            .collect();
+        Ok(Self {
+            hosts: if hosts.is_empty() {
+                default_hosts.to_vec()
+            } else {
+                hosts
+            },
+            names: component
+                .allowed_ip_name_lookups
+                .iter()
+                .flat_map(|e| NameRule::parse(e))
+                .collect(),
+        })
+    }
+
+    pub fn allow_request(&self, scheme: Scheme, host: &str, port: u16) -> bool {
+        self.hosts.iter().any(|rule| rule.allows(scheme, host, port))
+    }
+
+    pub fn allow_lookup(&self, name: &str) -> bool {
+        self.names.iter().any(|rule| rule.allows(name))
+    }
+}
+
+/// None when every entry is good, else one sentence that lists every bad entry with its reason.
+pub fn faults(hosts: &[String], names: &[String], ports: &[String]) -> Option<String> {
+    let bad = |list: &str, entries: &[String], parse: &dyn Fn(&str) -> Result<(), String>| {
+        let found: Vec<_> = entries
+            .iter()
+            .filter_map(|e| parse(e).err().map(|reason| format!("{e:?}: {reason}")))
+            .collect();
+        (!found.is_empty()).then(|| format!("invalid {list}: {}", found.join("; ")))
+    };
+    let all: Vec<_> = [
+        bad("allowed_hosts", hosts, &|e| HostRule::parse(e).map(drop)),
+        bad("allowed_ip_name_lookups", names, &|e| {
+            NameRule::parse(e).map(drop)
+        }),
+        bad("allowed_host_loopback_ports", ports, &loopback_ports::check),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(hosts: &[&str]) -> ComponentSpec {
+        let json = serde_json::json!({"name": "web", "path": "/w", "allowed_hosts": hosts});
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn every_bad_entry_is_listed() {
+        let error = AllowLists::of(&component(&["*foo", "ok.example", "ftp://x"]), &[]).unwrap_err();
+        assert_eq!(error.kind, Kind::Egress);
+        let expected = "invalid local_resources for component web: invalid allowed_hosts: \
+                        \"*foo\": wildcard must be of the form *.<rest>; \"ftp://x\": unknown scheme \"ftp\"";
+        assert_eq!(error.message, expected);
+    }
+
+    #[test]
+    fn the_hosts_rules_stand_in_for_an_empty_list_alone() {
+        let defaults = [HostRule::parse("default.example").unwrap()];
+        let own = AllowLists::of(&component(&["own.example"]), &defaults).unwrap();
+        assert!(!own.allow_request(Scheme::Http, "default.example", 80));
+        let none = AllowLists::of(&component(&[]), &defaults).unwrap();
+        assert!(none.allow_request(Scheme::Http, "default.example", 80));
+        assert!(!none.allow_lookup("default.example"));
+    }
+
+    #[test]
+    fn loopback_ports_are_refused_rather_than_ignored() {
+        let mut spec = component(&[]);
+        spec.allowed_host_loopback_ports = vec!["5432".into()];
+        let error = AllowLists::of(&spec, &[]).unwrap_err();
+        assert!(error.message.contains("does not let workloads reach"), "{error}");
+    }
+}
