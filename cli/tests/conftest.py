@@ -28,7 +28,9 @@ PATIENCE_S = 60.0
 class Terminal:
     """A program in a pseudo-terminal, and what a person would see of it."""
 
-    def __init__(self, arguments: list[str], *, folder: Path, environment: Mapping[str, str], size: tuple[int, int]) -> None:
+    def __init__(
+        self, arguments: list[str], *, folder: Path, environment: Mapping[str, str], size: tuple[int, int]
+    ) -> None:
         rows, columns = size
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -99,7 +101,7 @@ class Desk:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def type(self, *arguments: str, size: tuple[int, int] = (40, 160)) -> Terminal:
+    def type(self, *arguments: str, size: tuple[int, int] = (40, 240)) -> Terminal:
         """Start `wasmcloud ARGUMENTS` as a person would."""
         terminal = Terminal(list(arguments), folder=self.folder, environment=self.environment, size=size)
         self.terminals.append(terminal)
@@ -151,7 +153,9 @@ def hello() -> Callable[..., dict[str, Any]]:
     return deployment
 
 
-def deployment(name: str = "hello", image: str = "file://hello.wasm", host: str | None = None, replicas: int = 1) -> dict[str, Any]:
+def deployment(
+    name: str = "hello", image: str = "file://hello.wasm", host: str | None = None, replicas: int = 1
+) -> dict[str, Any]:
     http = {"namespace": "wasi", "package": "http", "interfaces": ["incoming-handler"]}
     return {
         "apiVersion": "runtime.wasmcloud.dev/v1alpha1",

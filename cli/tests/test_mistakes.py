@@ -1,4 +1,4 @@
-"""What a beginner gets wrong, in a pseudo-terminal: one clear sentence, an exit code, no traceback, nothing left behind."""
+"""What a beginner gets wrong, in a pseudo-terminal: one clear sentence and an exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def test_not_yaml(desk: Any) -> None:
     [
         ("", "empty.yaml holds no object."),
         ("- one\n", "empty.yaml isn't a manifest: it holds a list where an object with apiVersion and kind belongs."),
-        ("hello\n", "empty.yaml isn't a manifest: it holds the text 'hello' where an object with apiVersion and kind belongs."),
+        (
+            "hello\n",
+            "empty.yaml isn't a manifest: it holds the text 'hello' where an object with apiVersion and kind belongs.",
+        ),
         ("kind: Workload\nkind: Workload\n", 'empty.yaml, line 2: not YAML: the key "kind" is there twice.'),
     ],
 )
@@ -55,7 +58,9 @@ def test_binary_is_not_a_manifest(desk: Any) -> None:
 def test_component_in_the_place_of_the_manifest(desk: Any) -> None:
     desk.copy(GUESTS / "http-p2.wasm", "hello.wasm")
     said = sentence_of(desk.up("-f", "hello.wasm"), 2)
-    assert said == "hello.wasm is WebAssembly; -f takes a manifest, which names the component as image: file://hello.wasm."
+    assert (
+        said == "hello.wasm is WebAssembly; -f takes a manifest, which names the component as image: file://hello.wasm."
+    )
 
 
 def test_folder_without_manifests(desk: Any) -> None:
@@ -74,19 +79,26 @@ def test_unknown_field(desk: Any, hello: Deployment) -> None:
 def test_unknown_kind(desk: Any, hello: Deployment) -> None:
     desk.write("hello.yaml", hello() | {"kind": "WorkloadDeploymnet"})
     said = sentence_of(desk.up("-f", "hello.yaml"), 2)
-    assert said == "hello.yaml: `wasmcloud up` doesn't run the kind \"WorkloadDeploymnet\"; did you mean \"WorkloadDeployment\"?"
+    assert (
+        said
+        == 'hello.yaml: `wasmcloud up` doesn\'t run the kind "WorkloadDeploymnet"; did you mean "WorkloadDeployment"?'
+    )
 
 
 def test_kind_of_kubernetes(desk: Any, hello: Deployment) -> None:
     desk.write("all.yaml", hello(), {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hello"}})
     said = sentence_of(desk.up("-f", "all.yaml"), 2)
-    assert said.startswith("all.yaml, document 2: `wasmcloud up` doesn't run the kind \"Service\"; it runs WorkloadDeployment,")
+    assert said.startswith(
+        'all.yaml, document 2: `wasmcloud up` doesn\'t run the kind "Service"; it runs WorkloadDeployment,'
+    )
 
 
 def test_the_same_object_twice(desk: Any, hello: Deployment) -> None:
     desk.write("all.yaml", hello(), hello())
     said = sentence_of(desk.up("-f", "all.yaml"), 2)
-    assert said == "all.yaml, document 2: WorkloadDeployment default/hello is there twice, first in all.yaml, document 1."
+    assert (
+        said == "all.yaml, document 2: WorkloadDeployment default/hello is there twice, first in all.yaml, document 1."
+    )
 
 
 def test_nothing_to_run(desk: Any) -> None:
@@ -105,7 +117,9 @@ def test_secret_that_is_not_base64(desk: Any, hello: Deployment) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"password": "hunter2!"}}
     desk.write("all.yaml", hello(), secret)
     said = sentence_of(desk.up("-f", "all.yaml"), 2)
-    assert said == "all.yaml, document 2: data.password must be base64 of UTF-8 text; plain text belongs under stringData."
+    assert (
+        said == "all.yaml, document 2: data.password must be base64 of UTF-8 text; plain text belongs under stringData."
+    )
 
 
 def test_each_wrong_field_gets_its_sentence(desk: Any, hello: Deployment) -> None:
@@ -123,7 +137,10 @@ def test_port_taken(desk: Any, hello: Deployment) -> None:
         other.bind(("127.0.0.1", desk.port + 1))
         other.listen()
         said = sentence_of(desk.up("-f", "hello.yaml", "--hosts", "2"), 1)
-    assert said == f"Port {desk.port + 1} is taken by another program on 127.0.0.1; choose another with --http 127.0.0.1:PORT."
+    assert (
+        said
+        == f"Port {desk.port + 1} is taken by another program on 127.0.0.1; choose another with --http 127.0.0.1:PORT."
+    )
     assert desk.left_behind() == []
 
 
@@ -152,7 +169,10 @@ def test_no_component(desk: Any, hello: Deployment) -> None:
         (b"", "is not a WebAssembly component: the file is empty."),
         (b"<!DOCTYPE html><p>404", "is not a WebAssembly component: it is an HTML page."),
         (b"hello\n", "is not a WebAssembly component: it is text."),
-        (b"(component)", "is not a WebAssembly component: it is WebAssembly text; turn it into binary with `wasm-tools parse`."),
+        (
+            b"(component)",
+            "is not a WebAssembly component: it is WebAssembly text; turn it into binary with `wasm-tools parse`.",
+        ),
         (b"\x7fELF\x02\x01", "is not a WebAssembly component: it does not start with the bytes of WebAssembly."),
     ],
 )

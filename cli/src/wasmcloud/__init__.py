@@ -1,0 +1,1 @@
+"""The `wasmcloud` command: WebAssembly workloads on a laptop, without a cluster."""

@@ -16,7 +16,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # or the interpreter complains when it flushes
+        sys.stdout = None  # or the interpreter complains when it flushes
         code = 1
     sys.exit(code)
 

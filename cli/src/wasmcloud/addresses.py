@@ -31,7 +31,7 @@ class Address:
 
 
 def host_addresses(text: str, count: int) -> list[Address]:
-    """The address that `--http` gives for the first host, then one port higher for each further host.
+    """Return the address that `--http` gives for the first host, then one port higher for each further host.
 
     Raises BadInput when it isn't an IP address with a port, or when the ports would pass 65535.
     """
@@ -53,7 +53,9 @@ def require_free(addresses: list[Address]) -> None:
     for address in addresses:
         family = socket.AF_INET if address.ip.version == 4 else socket.AF_INET6
         with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the host does: TIME_WAIT is no hindrance
+            listener.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as the host does: TIME_WAIT is no hindrance
             try:
                 listener.bind((str(address.ip), address.port))
                 listener.listen(1)
@@ -62,10 +64,11 @@ def require_free(addresses: list[Address]) -> None:
 
 
 def _why(address: Address, error: OSError) -> str:
+    ip = _bracketed(address.ip)
     if error.errno == errno.EADDRINUSE:
-        return f"Port {address.port} is taken by another program on {address.ip}; choose another with --http {_bracketed(address.ip)}:PORT."
+        return f"Port {address.port} is taken by another program on {address.ip}; choose another with --http {ip}:PORT."
     if error.errno == errno.EACCES:
-        return f"Port {address.port} needs more rights than you have; choose one from 1024 up with --http {_bracketed(address.ip)}:PORT."
+        return f"Port {address.port} needs more rights than you have; choose one from 1024 up with --http {ip}:PORT."
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{address.ip} is no address of this machine; choose another with --http, such as {_EXAMPLE}."
     return f"{address} can't be listened on: {error.strerror or error}."

@@ -11,7 +11,7 @@ from wasmcloud_operator.engine.ports import Rejected
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 from wasmcloud.complaints import BadInput
-from wasmcloud.manifests import Identity, Manifests
+from wasmcloud.manifests import CONFIGURATION_KINDS, Identity, Manifests
 
 _REPLACED_KINDS = ("Workload", "WorkloadReplicaSet")
 """A changed template takes no effect on what these run already, so they are made anew."""
@@ -36,7 +36,9 @@ class Applied:
             self._store.remove(before[identity])
             told.append(f"{identity} deleted")
         # Configuration first, so that no workload starts and finds it missing.
-        for identity, body in sorted(manifests.objects.items(), key=lambda item: item[0].kind not in ("ConfigMap", "Secret")):
+        for identity, body in sorted(
+            manifests.objects.items(), key=lambda item: item[0].kind not in CONFIGURATION_KINDS
+        ):
             old = before.get(identity)
             if old != body:
                 await self._apply(identity, body, is_there=old is not None)
@@ -47,13 +49,13 @@ class Applied:
         if is_there and identity.kind in _REPLACED_KINDS:
             self._store.remove(body)
         try:
-            if identity.kind in Kind:
+            if identity.kind not in CONFIGURATION_KINDS:
                 await self._wait_until_not_leaving(Ref(Kind(identity.kind), Key(identity.namespace, identity.name)))
             self._store.apply(body)
         except Rejected as error:
             raise BadInput(f"{identity}: {error}.") from None
 
     async def _wait_until_not_leaving(self, ref: Ref) -> None:
-        """An object whose finalizers are still at work keeps its name."""
-        while (old := await self._store.get(ref)) is not None and "deletionTimestamp" in old["metadata"]:
-            await asyncio.sleep(_POLL_S)
+        """Wait for an object's finalizers: until they have done their work it keeps its name."""
+        while (old := await self._store.get(ref)) is not None and "deletionTimestamp" in old["metadata"]:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_S)  # short, and rarer than once a minute: no watch is worth its lines

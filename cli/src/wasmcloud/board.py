@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
+from wasmcloud_api.names import HostId
 from wasmcloud_operator.engine.ports import JsonObject
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
@@ -32,11 +32,11 @@ class Board:
         self._components = components
         self._ends_when_hopeless = ends_when_hopeless
         self._objects: dict[Ref, JsonObject] = {}
-        self._gone: set[str] = set()
+        self._gone: set[HostId] = set()
         self._changed = asyncio.Event()
         self._changed.set()
 
-    def see(self, kind: Kind, body: JsonObject, gone: bool) -> None:  # noqa: FBT001 - the shape of the port
+    def see(self, kind: Kind, body: JsonObject, gone: bool) -> None:
         """Take note of an object of the store."""
         metadata = body["metadata"]
         ref = Ref(kind, Key(metadata["namespace"], metadata["name"]))

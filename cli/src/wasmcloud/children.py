@@ -41,7 +41,7 @@ class Child:
         self._signal(signal.SIGKILL)
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """What it writes, line by line, until it ends; each line goes to the log too. Lines beyond 1 MiB are left out."""
+        """Yield what it writes until it ends, and copy it to the log. Lines beyond 1 MiB are left out."""
         if self.process.stdout is None:
             return
         with self.log.open("ab", buffering=0) as log:
@@ -56,7 +56,7 @@ class Child:
                 yield line
 
     def end(self) -> str:
-        """How it ended, for people: a signal or an exit code, and the last line that it wrote."""
+        """Say how it ended: a signal or an exit code, and the last line that it wrote."""
         code = self.process.returncode
         how = f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name
         lines = self.log.read_text(errors="replace").split("\n")
@@ -70,7 +70,12 @@ class Child:
 
 
 async def start_child(
-    name: str, arguments: Sequence[str], *, log: Path, is_read: bool = False, environment: Mapping[str, str] | None = None
+    name: str,
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    is_read: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Child:
     """Start a process in a session of its own, so that Ctrl-C reaches us alone and we end it in order.
 
@@ -91,7 +96,7 @@ async def start_child(
 
 
 def _ends_with_parent() -> Callable[[], None] | None:
-    """Make the kernel kill the child when we die without having stopped it (Linux; elsewhere a SIGKILL of ours leaves it)."""
+    """Make the kernel kill the child when we die without having stopped it. Only Linux can."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -43,7 +43,7 @@ def _complain(*sentences: str) -> None:
         sys.stderr.write(f"wasmcloud: {sentence}\n")
 
 
-def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - the shape of a typer callback
+def _show_version(is_asked: bool) -> None:
     if is_asked:
         from importlib.metadata import version  # noqa: PLC0415 - for this flag alone
 
@@ -77,7 +77,7 @@ def up(
         str,
         typer.Option(metavar="ADDR", help="Where the first host takes HTTP requests; each further one a port higher."),
     ] = "127.0.0.1:8000",
-    watch: Annotated[  # noqa: FBT002 - a flag
+    watch: Annotated[
         bool, typer.Option("--watch", help="Roll in every change of a manifest or of a component in a file at once.")
     ] = False,
 ) -> None:

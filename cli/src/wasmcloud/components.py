@@ -1,13 +1,12 @@
 """Components in local files: checked early, and handed to the hosts under the digest of their content.
 
-A host never sees the file that a compiler writes, but a copy in a folder named after its digest. A rebuilt component
-is thus another image, which rolls out like any other, and a half-written or broken one takes nothing from the running one.
+A host never sees the file that a compiler writes, but a copy in a folder named after its digest. So a rebuilt component
+is another image, which rolls out like any other, and a half-written or broken one takes nothing from what runs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -38,13 +37,13 @@ class Components:
             home.mkdir(mode=0o700, exist_ok=True)
             unfinished = home / f".{source.name}"
             unfinished.write_bytes(content)
-            os.replace(unfinished, copy)
+            unfinished.replace(copy)
         image = f"{FILE_SCHEME}{copy}"
         self._sources[image] = source
         return image
 
     def as_written(self, text: str) -> str:
-        """A host's sentence with the person's own paths in the place of the copies'."""
+        """Return a host's sentence with the person's own paths in the place of the copies'."""
         for image, source in self._sources.items():
             text = text.replace(image, _as_shown(source)).replace(image.removeprefix(FILE_SCHEME), _as_shown(source))
         return text
@@ -61,7 +60,9 @@ def _component(source: Path) -> bytes:
     try:
         content = source.read_bytes()
     except FileNotFoundError:
-        raise CannotRun(f"There is no component {shown}: build it first, or correct the image in the manifest.") from None
+        raise CannotRun(
+            f"There is no component {shown}: build it first, or correct the image in the manifest."
+        ) from None
     except OSError as error:
         raise CannotRun(f"The component {shown} can't be read: {error.strerror or error}.") from None
     if not content.startswith(_MAGIC):
@@ -75,7 +76,7 @@ def _component(source: Path) -> bytes:
 
 
 def _as_shown(path: Path) -> str:
-    """The path as a person would type it: relative where it is below the present folder."""
+    """Return the path as a person would type it: relative where it is below the present folder."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
@@ -86,7 +87,7 @@ def _described(content: bytes) -> str:
     start = content[:512].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "it is an HTML page"
-    if start.startswith(b"(component") or start.startswith(b"(module"):
+    if start.startswith((b"(component", b"(module")):
         return "it is WebAssembly text; turn it into binary with `wasm-tools parse`"
     is_text = all(byte >= 0x20 or byte in b"\t\r\n" for byte in content[:512])
     return "it is text" if is_text else "it does not start with the bytes of WebAssembly"

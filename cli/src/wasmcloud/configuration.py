@@ -19,7 +19,7 @@ _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
 def configuration_problems(body: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each thing that is wrong with a ConfigMap or a Secret. Never quotes a value."""
+    """Yield a sentence for each thing that is wrong with a ConfigMap or a Secret. Never quotes a value."""
     kind = body["kind"]
     if body.get("apiVersion") != "v1":
         yield f"apiVersion of a {kind} must be v1."
@@ -41,7 +41,7 @@ def _metadata_problems(metadata: object) -> Iterator[str]:
         if value is None:
             yield f"metadata.{field} is missing."
         elif not isinstance(value, str) or not _NAME.fullmatch(value):
-            yield f"metadata.{field} must be lower-case letters, digits, '-' and '.', starting and ending with a letter or digit."
+            yield f"metadata.{field} must be lower-case letters, digits, '-' and '.', a letter or digit at both ends."
 
 
 def _entry_problems(field: str, entries: object, *, is_base64: bool) -> Iterator[str]:

@@ -4,3 +4,42 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+
+from wasmcloud_operator.adapters.logs import configure
+from wasmcloud_operator.adapters.memory_store import MemoryStore
+from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
+from wasmcloud_operator.adapters.system_clock import SystemClock
+from wasmcloud_operator.engine.engine import Engine
+from wasmcloud_operator.engine.options import Options
+
+_HOST_NAMESPACE = "wasmcloud"
+_CONFIG_INTERVAL_S = 0.5
+"""Reading ConfigMaps and Secrets again costs nothing here, so a changed one rolls in at once."""
+
+
+class ControlPlane:
+    """The store and the engine that works on it."""
+
+    def __init__(self, nats_url: str, *, log: Path) -> None:
+        """Build both; what they log goes to the file ``log``."""
+        _log_to(log)
+        clock = SystemClock()
+        self.store = MemoryStore(clock)
+        self._engine = Engine(
+            self.store,
+            self.store,
+            NatsBus(NatsOptions(nats_url)),
+            clock,
+            Options(host_namespace=_HOST_NAMESPACE, config_interval_s=_CONFIG_INTERVAL_S),
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await self._engine.run()
+
+
+def _log_to(log: Path) -> None:
+    configure("text", "INFO")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(log.open("a"))

@@ -28,7 +28,7 @@ class Document:
 
 
 def manifest_files(paths: Sequence[Path]) -> list[Path]:
-    """The files behind what ``-f`` was given: a folder stands for the manifests directly in it, by name.
+    """Return the files behind what ``-f`` was given: a folder stands for the manifests directly in it, by name.
 
     Raises BadInput for a path that isn't there and for a folder without manifests.
     """
@@ -36,7 +36,7 @@ def manifest_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Every document of a file or of standard input. Raises BadInput when it isn't YAML or holds no object."""
+    """Return every document of a file or of standard input. Raises BadInput when it isn't YAML or holds no object."""
     name = "standard input" if path == STDIN else str(path)
     folder = Path.cwd() if path == STDIN else path.resolve().parent
     bodies = list(_parsed(_text(path, name), name))
@@ -46,7 +46,9 @@ def read_documents(path: Path) -> list[Document]:
     for number, body in bodies:
         place = f"{name}, document {number}" if len(bodies) > 1 else name
         if not isinstance(body, dict):
-            raise BadInput(f"{place} isn't a manifest: it holds {_named(body)} where an object with apiVersion and kind belongs.")
+            raise BadInput(
+                f"{place} isn't a manifest: it holds {_named(body)} where an object with apiVersion and kind belongs."
+            )
         documents.append(Document(place, folder, body))
     return documents
 
@@ -72,7 +74,9 @@ def _text(path: Path, name: str) -> str:
     except OSError as error:
         raise BadInput(f"{name} can't be read: {error.strerror or error}.") from None
     if raw.startswith(b"\0asm"):
-        raise BadInput(f"{name} is WebAssembly; -f takes a manifest, which names the component as image: file://{path.name}.")
+        raise BadInput(
+            f"{name} is WebAssembly; -f takes a manifest, which names the component as image: file://{path.name}."
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -80,9 +84,9 @@ def _text(path: Path, name: str) -> str:
 
 
 def _parsed(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """Every document that isn't empty, with its number counted from 1."""
+    """Yield every document that isn't empty, with its number counted from 1."""
     try:
-        for number, body in enumerate(yaml.load_all(text, Loader=_Loader), start=1):  # noqa: S506 - derives from the safe loader
+        for number, body in enumerate(yaml.load_all(text, Loader=_Loader), start=1):
             if body is not None:
                 yield number, body
     except yaml.MarkedYAMLError as error:
@@ -101,7 +105,7 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from wasmcloud_api.names import HOST_ALIASES_KEY
+from wasmcloud_api.names import HOST_ALIASES_KEY, HostId
 
 from wasmcloud.addresses import Address
 
@@ -13,8 +13,8 @@ _HANDLERS = {"incoming-handler", "handler"}
 """The interfaces of wasi:http 0.2 and 0.3 by which a workload is served."""
 
 
-def links_of(ready: Iterable[Mapping[str, Any]], addresses: Mapping[str, Address]) -> tuple[str, ...]:
-    """One link for each HTTP name on each host that serves it: a URL where the name leads here, else a curl command."""
+def links_of(ready: Iterable[Mapping[str, Any]], addresses: Mapping[HostId, Address]) -> tuple[str, ...]:
+    """Return a link for each HTTP name on each host that serves it: a URL, or curl when the name leads elsewhere."""
     found: dict[str, None] = {}
     for workload in ready:
         address = addresses.get(workload["status"].get("hostId", ""))

@@ -45,7 +45,9 @@ class LiveScreen:
 def _drawn(picture: Picture) -> RenderableType:
     links = [link for row in picture.workloads for link in row.links]
     troubles = [_trouble(row) for row in picture.workloads if row.message]
-    opened = [Text.assemble(("Open  " if number == 0 else "      "), (link, "bold cyan")) for number, link in enumerate(links)]
+    opened = [
+        Text.assemble(("Open  " if number == 0 else "      "), (link, "bold cyan")) for number, link in enumerate(links)
+    ]
     end = Text("Ctrl-C ends it all.", style="dim")
     return Group(_hosts(picture), Text(), _workloads(picture), *troubles, Text(), *opened, end)
 

@@ -45,5 +45,5 @@ async def start_host(number: int, address: Address, *, nats_url: str, components
 
 
 def cache_folder() -> Path:
-    """Where pulled and compiled components stay from one run to the next."""
+    """Return where pulled and compiled components stay from one run to the next."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmcloud" / "host"

@@ -55,7 +55,7 @@ def _binary() -> str:
 
 
 async def _address(child: Child, folder: Path) -> str:
-    """The address from the file that the server writes once it listens."""
+    """Return the address from the file that the server writes once it listens."""
     ports = folder / f"nats-server_{child.process.pid}.ports"
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline and child.process.returncode is None:

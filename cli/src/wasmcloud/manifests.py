@@ -18,8 +18,8 @@ from wasmcloud.documents import STDIN, Document, manifest_files, read_documents
 RUN_KINDS = ("WorkloadDeployment", "Workload", "WorkloadReplicaSet")
 """The kinds that run something, so at least one of them is needed."""
 
-KNOWN_KINDS = (*RUN_KINDS, "Artifact", "ConfigMap", "Secret")
-_CONFIGURATION_KINDS = ("ConfigMap", "Secret")
+CONFIGURATION_KINDS = ("ConfigMap", "Secret")
+KNOWN_KINDS = (*RUN_KINDS, "Artifact", *CONFIGURATION_KINDS)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,7 +55,7 @@ def read_manifests(paths: Sequence[Path], components: Components) -> Manifests:
     for document, body in zip(documents, objects.values(), strict=True):
         for part in _image_holders(body):
             source = _local_component(part, document)
-            if source is not None and part["image"] not in images:  # an anchor (&x, *x) shows the same part again
+            if source is not None:
                 part["image"] = components.staged(source)
                 sources.append(source)
                 images.add(part["image"])
@@ -64,7 +64,7 @@ def read_manifests(paths: Sequence[Path], components: Components) -> Manifests:
 
 
 def _identified(documents: Sequence[Document]) -> dict[Identity, dict[str, Any]]:
-    """The objects by identity, each with its namespace filled in."""
+    """Return the objects by identity, each with its namespace filled in."""
     wrong: list[str] = []
     objects: dict[Identity, dict[str, Any]] = {}
     places: dict[Identity, str] = {}
@@ -91,7 +91,7 @@ def _document_problems(body: Mapping[str, Any]) -> Iterator[str]:
         near = difflib.get_close_matches(kind, KNOWN_KINDS, n=1, cutoff=0.8)
         hint = f'did you mean "{near[0]}"?' if near else f"it runs {_listed(KNOWN_KINDS)}."
         yield f'`wasmcloud up` doesn\'t run the kind "{kind}"; {hint}'
-    elif kind in _CONFIGURATION_KINDS:
+    elif kind in CONFIGURATION_KINDS:
         yield from configuration_problems(body)
     else:
         yield from _object_problems(body)
@@ -112,7 +112,7 @@ def _with_namespace(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image_holders(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The components and services of a workload, wherever the kind keeps its spec."""
+    """Yield the components and services of a workload, wherever the kind keeps its spec."""
     if body["kind"] not in RUN_KINDS:
         return
     spec = body["spec"] if body["kind"] == "Workload" else body["spec"].get("template", {}).get("spec", {})
@@ -122,8 +122,8 @@ def _image_holders(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _local_component(part: Mapping[str, Any], document: Document) -> Path | None:
-    """The file that an image names, relative to the manifest's own folder; None for an image in a registry."""
-    image = part["image"]
+    """Return the file that an image names, relative to the manifest's own folder; None for an image in a registry."""
+    image: str = part["image"]
     if not image.startswith(FILE_SCHEME):
         return None
     return (document.folder / image.removeprefix(FILE_SCHEME)).resolve()

@@ -14,7 +14,9 @@ from wasmcloud.links import links_of
 
 Body = Mapping[str, Any]
 
-_NOT_YET = frozenset({Reason.NO_HOSTS, Reason.NO_MATCHING_HOST, Reason.INSUFFICIENT_CAPACITY, Reason.HOST_PIN_UNAVAILABLE})
+_NOT_YET = frozenset(
+    {Reason.NO_HOSTS, Reason.NO_MATCHING_HOST, Reason.INSUFFICIENT_CAPACITY, Reason.HOST_PIN_UNAVAILABLE}
+)
 """Reasons that are an answer only once every host has joined."""
 
 _FAILED = frozenset(
@@ -80,8 +82,8 @@ def picture_of(
 ) -> Picture:
     """Arrange the store's objects.
 
-    ``addresses`` has the hosts that were started, ``gone`` those whose process ended; ``told_as`` turns a message into what a
-    person should read.
+    ``addresses`` has the hosts that were started, ``gone`` those whose process ended; ``told_as`` turns a message into
+    what a person should read.
     """
     bodies = list(objects)
     hosts = {body["hostId"]: body for body in bodies if body["kind"] == "Host"}
@@ -113,7 +115,9 @@ def _host_row(host_id: str, address: Address, host: Body | None, replicas: Seque
     return HostRow(host_id, address, state, count)
 
 
-def _workload_row(top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address], *, has_all_hosts: bool) -> WorkloadRow:
+def _workload_row(
+    top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address], *, has_all_hosts: bool
+) -> WorkloadRow:
     ready = [body for body in replicas if _is_ready(body)]
     wanted = 1 if top["kind"] == "Workload" else top["spec"].get("replicas", 1)
     trouble = _trouble([top, *replicas], has_all_hosts=has_all_hosts)
@@ -135,7 +139,7 @@ def _workload_row(top: Body, replicas: Sequence[Body], addresses: Mapping[HostId
 
 
 def _trouble(bodies: Iterable[Body], *, has_all_hosts: bool) -> Body | None:
-    """The first condition that says why something can't run as it is."""
+    """Return the first condition that says why something can't run as it is."""
     for body in bodies:
         for condition in body.get("status", {}).get("conditions") or ():
             reason = condition.get("reason")
@@ -146,7 +150,7 @@ def _trouble(bodies: Iterable[Body], *, has_all_hosts: bool) -> Body | None:
 
 
 def _waiting_for(replicas: Sequence[Body]) -> str:
-    """What the first replica that isn't ready says of itself."""
+    """Return what the first replica that isn't ready says of itself."""
     for body in replicas:
         condition = _condition(body, "Ready")
         if condition is not None and condition["status"] != "True":
@@ -155,7 +159,7 @@ def _waiting_for(replicas: Sequence[Body]) -> str:
 
 
 def _by_top_owner(bodies: Sequence[Body], replicas: Sequence[Body]) -> dict[str, list[Body]]:
-    """Workloads by the uid of what the person applied: the end of their chain of owners."""
+    """Return Workloads by the uid of what the person applied: the end of their chain of owners."""
     owner_of = {body["metadata"]["uid"]: _owner_uid(body) for body in bodies}
     found: dict[str, list[Body]] = {}
     for body in replicas:

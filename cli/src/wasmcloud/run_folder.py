@@ -19,7 +19,7 @@ _LOCK = "lock"
 
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """A folder that only this user can read. Of a run that ended in Broken the logs are kept, and the error names them."""
+    """Make a folder that only this user can read. When the run ends in Broken its logs are kept and named in it."""
     _clear_abandoned()
     # Locked before it gets the name that others look for, so a run that starts meanwhile doesn't take it for abandoned.
     unlocked = Path(tempfile.mkdtemp(prefix="wasmcloud-new-"))

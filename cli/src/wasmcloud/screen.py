@@ -23,7 +23,7 @@ class Screen(Protocol):
 
 
 def screen_for_stdout() -> Screen:
-    """The live table when standard output is a terminal that can move its cursor, else plain lines."""
+    """Return the live table when standard output is a terminal that can move its cursor, else plain lines."""
     if sys.stdout.isatty():
         from wasmcloud.live_screen import LiveScreen  # noqa: PLC0415 - rich costs 0.1 s
 
@@ -60,7 +60,7 @@ class PlainScreen:
 
 
 def plain_lines(picture: Picture) -> list[str]:
-    """The picture, a line for each thing that can change."""
+    """Return the picture, a line for each thing that can change."""
     hosts = [f"{row.name} ({row.address}): {row.state}" for row in picture.hosts]
     return hosts + [line for row in picture.workloads for line in _workload_lines(row)]
 

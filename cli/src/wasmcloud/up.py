@@ -30,28 +30,31 @@ async def up(options: Options, screen: Screen) -> None:
         manifests = read_manifests(options.files, components)
         require_free(addresses)
         async with _nats(folder) as nats, _hosts(addresses, nats, components, folder) as hosts:
-            await _serve(options, manifests, components, nats, hosts, screen)
+            await _serve(options, manifests, components, screen, nats=nats, hosts=hosts)
 
 
 @contextmanager
 def _no_traceback(folder: Path) -> Iterator[None]:
-    """A mistake of ours is one sentence too; its traceback is among the logs that are kept."""
+    """Turn a mistake of ours into one sentence; its traceback is among the logs that are kept."""
     try:
         yield
     except Complaint:
         raise
     except Exception as error:
         (folder / "wasmcloud.log").write_text(traceback.format_exc())
-        raise Broken(f"This is a mistake of wasmcloud itself ({type(error).__name__}: {error}); please report it.") from error
+        raise Broken(
+            f"This is a mistake of wasmcloud itself ({type(error).__name__}: {error}); please report it."
+        ) from error
 
 
 async def _serve(
     options: Options,
     manifests: Manifests,
     components: Components,
+    screen: Screen,
+    *,
     nats: LocalNats,
     hosts: Sequence[LocalHost],
-    screen: Screen,
 ) -> None:
     # Imported while the hosts start on another core: the engine and nats-py take longer to import than all the rest.
     from wasmcloud.applied import Applied  # noqa: PLC0415
@@ -59,7 +62,7 @@ async def _serve(
     from wasmcloud.control_plane import ControlPlane  # noqa: PLC0415
 
     plane = ControlPlane(nats.url, log=nats.child.log.with_name("operator.log"))
-    applied = Applied(plane.store, components)
+    applied = Applied(plane.store)
     await applied.become(manifests)
     board = Board(hosts, screen, components, ends_when_hopeless=not options.is_watching)
     try:
@@ -101,14 +104,16 @@ async def _hosts(
     hosts: list[LocalHost] = []
     try:
         for number, address in enumerate(addresses, start=1):
-            hosts.append(await start_host(number, address, nats_url=nats.url, components=components.folder, folder=folder))
+            hosts.append(
+                await start_host(number, address, nats_url=nats.url, components=components.folder, folder=folder)
+            )
         yield hosts
     finally:
         await asyncio.gather(*(host.child.stop(_STOP_HOST_WITHIN_S) for host in hosts))
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What a person should hear of several failures: a Complaint before anything else."""
+    """Return what a person should hear of several failures: a Complaint before anything else."""
     complaints = group.subgroup(Complaint)
     found: BaseException = complaints or group
     while isinstance(found, BaseExceptionGroup):

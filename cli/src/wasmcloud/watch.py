@@ -22,7 +22,9 @@ async def changes(watched: Callable[[], Sequence[Path]]) -> AsyncIterator[None]:
     seen = stamp(watched())
     while True:
         folders = _folders(watched())
-        async for _ in awatch(*folders, recursive=False, watch_filter=None, rust_timeout=_LOOK_AGAIN_MS, yield_on_timeout=True):
+        async for _ in awatch(
+            *folders, recursive=False, watch_filter=None, rust_timeout=_LOOK_AGAIN_MS, yield_on_timeout=True
+        ):
             now = stamp(watched())
             if now != seen:
                 seen = now
@@ -32,7 +34,7 @@ async def changes(watched: Callable[[], Sequence[Path]]) -> AsyncIterator[None]:
 
 
 def stamp(paths: Sequence[Path]) -> Stamp:
-    """What tells one content of the files from another without reading them."""
+    """Return what tells one content of the files from another without reading them."""
     return tuple(_file_stamp(file) for path in paths for file in _files(path))
 
 
@@ -49,7 +51,7 @@ def _file_stamp(file: Path) -> tuple[str, int, int, int]:
 
 
 def _folders(paths: Sequence[Path]) -> set[Path]:
-    """The folders to watch, because an editor that saves by renaming would leave a watched file behind."""
+    """Return the folders to watch, because an editor that saves by renaming would leave a watched file behind."""
     folders = {path if path.is_dir() else path.parent for path in paths}
     return {folder if folder.is_dir() else _nearest(folder) for folder in folders}
 
