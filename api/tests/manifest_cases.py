@@ -1,16 +1,11 @@
-"""Good and bad manifests, as data: both judges, the Python models and a real API server, use this one table."""
+"""Bad manifests, as data: both judges, the Python models and a real API server, use this one table."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-Document = dict[str, Any]
-Path = tuple[str | int, ...]
-
-REMOVED = object()
-"""A value that takes the field away."""
+from .manifests import COMPONENT, CONDITION, COUNTS, FULL, REMOVED, Document, Path, changed, dotted
 
 
 @dataclass(frozen=True)
@@ -81,185 +76,6 @@ class Bad:
         shown = "" if self.value is REMOVED else f"={str(self.value)[:30]}"
         return f"{self.kind}:{dotted(self.path)}{shown}"
 
-
-def dotted(path: Path) -> str:
-    """Return `spec.components[0].name` for `("spec", "components", 0, "name")`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-
-
-def changed(document: Document, path: Path, value: object) -> Document:
-    """Return a copy with one field set, added, or removed."""
-    document = json.loads(json.dumps(document))  # not deepcopy, which keeps shared parts shared
-    here: Any = document
-    for step in path[:-1]:
-        here = here[step]
-    if value is REMOVED:
-        del here[path[-1]]
-    elif isinstance(here, list) and path[-1] == len(here):
-        here.append(value)
-    else:
-        here[path[-1]] = value
-    return document
-
-
-def document(kind: str, **fields: Any) -> Document:
-    return {
-        "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
-        "kind": kind,
-        "metadata": {"name": "case", "namespace": "default"},
-        **fields,
-    }
-
-
-_LAYERS = {"config": {"A": "1"}, "configFrom": [{"name": "settings"}], "secretFrom": [{"name": "keys"}]}
-_RESOURCES = {
-    "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
-    "environment": _LAYERS,
-    "config": {"greeting": "hello"},
-    "allowedHosts": ["*", "api.example.com", "https://*.example.com:8443/", "[2001:db8::1]:443"],
-    "allowedIpNameLookups": ["*.example.com", "192.0.2.1", "2001:db8::1"],
-    "allowedHostLoopbackPorts": ["5432", "53/udp"],
-    "memoryLimitMb": 64,
-    "cpuLimit": 50,
-}
-_WORKLOAD_SPEC = {
-    "hostSelector": {"hostgroup": "default"},
-    "hostId": "host-1",
-    "environment": "team-a",
-    "components": [
-        {
-            "name": "web",
-            "image": "registry.example.com/web:1",
-            "imagePullSecret": {"name": "pull"},
-            "imagePullPolicy": "IfNotPresent",
-            "poolSize": 1,
-            "maxInvocations": 100,
-            "maxConcurrency": 10,
-            "localResources": _RESOURCES,
-        }
-    ],
-    "service": {
-        "image": "registry.example.com/service:1",
-        "imagePullSecret": {"name": "pull"},
-        "imagePullPolicy": "Always",
-        "maxRestarts": 3,
-        "localResources": _RESOURCES,
-    },
-    "volumes": [{"name": "data", "ephemeral": {}}, {"name": "logs", "hostPath": {"path": "/var/log/web"}}],
-    "hostInterfaces": [
-        {"namespace": "wasi", "package": "http", "interfaces": ["incoming-handler"], "version": "0.2.2", **_LAYERS},
-        {"namespace": "wasi", "package": "keyvalue", "interfaces": ["store"], "name": "cache"},
-        {"namespace": "wasi", "package": "keyvalue", "interfaces": ["store"], "name": "sessions"},
-        {"namespace": "wasi", "package": "keyvalue", "interfaces": ["store"]},
-    ],
-    "kubernetes": {"service": {"name": "web"}},
-}
-_TEMPLATE = {"labels": {"app": "web"}, "annotations": {"owner": "team-a"}, "spec": _WORKLOAD_SPEC}
-_CONDITION = {
-    "type": "Ready",
-    "status": "False",
-    "reason": "NoHosts",
-    "message": "no host has joined",
-    "lastTransitionTime": "2026-01-31T12:00:00Z",
-    "lastProbeTime": "2026-01-31T12:00:00Z",
-    "observedGeneration": 3,
-}
-_COUNTS = {"expected": 3, "current": 2, "ready": 0, "unavailable": 3}
-
-FULL: dict[str, Document] = {
-    "Host": document(
-        "Host",
-        hostId="host-1",
-        hostname="10.0.0.1",
-        httpPort=8080,
-        environment="team-a",
-        status={
-            "version": "1.0.0",
-            "osName": "linux",
-            "osArch": "x86_64",
-            "osKernel": "6.1",
-            "systemCPUUsage": "12.5",
-            "systemMemoryTotal": 2**40,
-            "systemMemoryFree": 2**39,
-            "componentCount": 2,
-            "workloadCount": 1,
-            "lastSeen": "2026-01-31T12:00:00Z",
-            "imports": ["wasi:http/outgoing-handler@0.2.2"],
-            "exports": ["wasi:http/incoming-handler@0.2.2"],
-            "conditions": [_CONDITION],
-        },
-    ),
-    "Workload": document(
-        "Workload",
-        spec=_WORKLOAD_SPEC,
-        status={
-            "hostId": "host-1",
-            "environment": "team-a",
-            "workloadId": "0b1f",
-            "phase": "Running",
-            "restarts": 1,
-            "conditions": [_CONDITION],
-        },
-    ),
-    "WorkloadReplicaSet": document(
-        "WorkloadReplicaSet",
-        spec={"replicas": 3, "template": _TEMPLATE},
-        status={"replicas": _COUNTS, "observedGeneration": 2, "conditions": [_CONDITION]},
-    ),
-    "WorkloadDeployment": document(
-        "WorkloadDeployment",
-        spec={
-            "replicas": 3,
-            "template": _TEMPLATE,
-            "deployPolicy": "Recreate",
-            "artifacts": [{"name": "web", "artifactFrom": {"name": "web-image"}}],
-            "kubernetes": {"service": {"name": "web"}},
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "50%"},
-            "minReadySeconds": 5,
-            "progressDeadlineSeconds": 60,
-            "revisionHistoryLimit": 2,
-            "paused": True,
-            "topologySpreadConstraints": [
-                {"topologyKey": "zone", "maxSkew": 2, "whenUnsatisfiable": "ScheduleAnyway"},
-                {"topologyKey": "zone"},
-            ],
-            "restartOnConfigChange": False,
-        },
-        status={
-            "currentReplicaSet": {"name": "web-1"},
-            "previousReplicaSet": {"name": "web-0"},
-            "replicas": _COUNTS,
-            "currentReplicas": 2,
-            "updatedReplicas": 2,
-            "selector": "app=web",
-            "revision": 4,
-            "observedGeneration": 2,
-            "conditions": [_CONDITION],
-        },
-    ),
-    "Artifact": document(
-        "Artifact",
-        spec={"image": "registry.example.com/web:1", "imagePullSecret": {"name": "pull"}, "interval": "1h30m"},
-        status={"artifactUrl": "registry.example.com/web@sha256:0a", "digest": "sha256:0a", "conditions": [_CONDITION]},
-    ),
-}
-
-_COMPONENT = {"name": "web", "image": "registry.example.com/web:1"}
-SMALL: dict[str, Document] = {
-    "Host": document("Host", hostId="host-1"),
-    "Workload": document("Workload", spec={"components": [_COMPONENT]}),
-    "Workload, empty": document("Workload", spec={}),
-    "WorkloadReplicaSet": document("WorkloadReplicaSet", spec={"template": {"spec": {"components": [_COMPONENT]}}}),
-    "WorkloadDeployment": document("WorkloadDeployment", spec={"template": {"spec": {"components": [_COMPONENT]}}}),
-    "WorkloadDeployment, no replicas": document("WorkloadDeployment", spec={"replicas": 0, "template": {"spec": {}}}),
-    "WorkloadDeployment, surge alone": document(
-        "WorkloadDeployment", spec={"rollingUpdate": {"maxUnavailable": 0}, "template": {"spec": {}}}
-    ),
-    "WorkloadDeployment, no surge": document(
-        "WorkloadDeployment", spec={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}, "template": {"spec": {}}}
-    ),
-    "Artifact": document("Artifact", spec={"image": "registry.example.com/web:1"}),
-}
 
 _C: Path = ("spec", "components", 0)
 _R: Path = (*_C, "localResources")
@@ -343,12 +159,12 @@ def _condition_cases(kind: str) -> tuple[Bad, ...]:
         Bad(kind, (*condition, "status"), REMOVED, REQUIRED),
         Bad(kind, (*condition, "status"), "Maybe", ENUM),
         Bad(kind, (*condition, "observedGeneration"), -1, below(0)),
-        Bad(kind, ("status", "conditions", 1), _CONDITION, DUPLICATE),
+        Bad(kind, ("status", "conditions", 1), CONDITION, DUPLICATE),
     )
 
 
 def _replica_count_cases(kind: str) -> tuple[Bad, ...]:
-    return tuple(Bad(kind, ("status", "replicas", name), -1, below(0)) for name in _COUNTS)
+    return tuple(Bad(kind, ("status", "replicas", name), -1, below(0)) for name in COUNTS)
 
 
 WORKLOAD_CASES: tuple[Bad, ...] = (
@@ -359,7 +175,7 @@ WORKLOAD_CASES: tuple[Bad, ...] = (
     Bad("Workload", ("spec", "hostId"), 1, NOT_STRING),
     Bad("Workload", ("spec", "environment"), "x" * 254, longer(253)),
     Bad("Workload", ("spec", "components"), {}, NOT_LIST),
-    Bad("Workload", ("spec", "components", 1), _COMPONENT, DUPLICATE),
+    Bad("Workload", ("spec", "components", 1), COMPONENT, DUPLICATE),
     Bad("Workload", ("spec", "components"), [{"name": f"c{n}", "image": "i"} for n in range(257)], more(256)),
     Bad("Workload", (*_C, "name"), REMOVED, REQUIRED),
     Bad("Workload", (*_C, "name"), "", shorter(1)),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from wasmcloud_api import conditions
-from wasmcloud_api.conditions import CONDITION_TYPES, Reason
+from wasmcloud_api.conditions import CONDITION_TYPES, Documented, Reason
 
 TABLE = Path(__file__).parents[2] / "docs" / "conditions.md"
 
@@ -22,7 +22,8 @@ def test_drift_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_each_member_says_what_it_means() -> None:
-    for group in (*CONDITION_TYPES.values(), Reason):
+    groups: list[type[Documented]] = [*CONDITION_TYPES.values(), Reason]
+    for group in groups:
         for member in group:
             assert member.meaning.endswith("."), member
             assert f"| {member} | {member.meaning} |" in TABLE.read_text(encoding="utf-8")

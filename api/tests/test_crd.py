@@ -12,7 +12,8 @@ import yaml
 from wasmcloud_api import conditions, crd
 from wasmcloud_api.crds import KINDS, KubernetesObject
 
-from .manifest_cases import BAD, Bad, dotted
+from .manifest_cases import BAD, Bad
+from .manifests import dotted
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = {

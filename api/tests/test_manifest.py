@@ -12,7 +12,8 @@ from wasmcloud_api import manifest
 from wasmcloud_api.crds import KINDS, Artifact, Workload, WorkloadDeployment
 from wasmcloud_api.manifest import ManifestError
 
-from .manifest_cases import BAD, FULL, SMALL, Bad, Document, changed, dotted
+from .manifest_cases import BAD, Bad
+from .manifests import FULL, SMALL, Document, changed, dotted
 
 
 def problems_of(document: object) -> tuple[str, ...]:

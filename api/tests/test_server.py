@@ -8,7 +8,8 @@ import pytest
 from ground.control_plane import ControlPlane
 from wasmcloud_api import egress, manifest
 
-from .manifest_cases import BAD, FULL, SMALL, Bad, Document, changed, dotted
+from .manifest_cases import BAD, Bad
+from .manifests import FULL, SMALL, Document, changed, dotted
 from .schema_server import NAMESPACE, RefusedError, SchemaServer
 from .test_egress import CASES
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -33,7 +34,7 @@ Count = Annotated[StrictInt, Field(ge=0, le=INT32_MAX, json_schema_extra={"forma
 Positive = Annotated[StrictInt, Field(ge=1, le=INT32_MAX, json_schema_extra={"format": "int32"})]
 """An int32 above 0."""
 Int64 = Annotated[StrictInt, Field(ge=0, json_schema_extra={"format": "int64"})]
-"""An int64 that isn't negative. It names no maximum: the API server keeps bounds as floats, where 2**63 - 1 overflows."""
+"""An int64 that isn't negative. Without a maximum: the API server keeps bounds as floats, where 2**63 - 1 overflows."""
 Bool = StrictBool
 
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -45,12 +46,20 @@ DnsSubdomain = Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN_PATTER
 """An RFC 1123 subdomain: the name of most objects."""
 
 
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError("must be a time from the year 1 to the year 9999 in UTC") from None
+
+
 def _whole_seconds(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 Time = Annotated[
     AwareDatetime,
+    AfterValidator(_utc),
     PlainSerializer(_whole_seconds, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -80,7 +82,7 @@ def _float32(value: object) -> float:
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:
         raise ValueError("must be a finite number that a 32-bit float can hold")
-    return float(value)
+    return float(struct.unpack("f", struct.pack("f", value))[0])  # what the other side's field can hold
 
 
 def _timestamp(value: object) -> object:
@@ -89,8 +91,15 @@ def _timestamp(value: object) -> object:
     raise ValueError("must be a time in RFC 3339 with a time zone, such as 2026-01-31T12:00:00Z")
 
 
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be a time from the year 1 to the year 9999 in UTC") from None
+
+
 def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 REVEAL: Final = object()
@@ -112,7 +121,10 @@ UInt64 = Annotated[int, _integer(0, 2**64 - 1), PlainSerializer(str, return_type
 Float = Annotated[float, BeforeValidator(_float32)]
 Bool = StrictBool
 Timestamp = Annotated[
-    AwareDatetime, BeforeValidator(_timestamp), PlainSerializer(_rfc3339, return_type=str, when_used="json")
+    AwareDatetime,
+    BeforeValidator(_timestamp),
+    AfterValidator(_utc),
+    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
 ]
 Secret = Annotated[SecretStr, PlainSerializer(_secret, return_type=str)]
 """A string that shows as asterisks everywhere but in `encode`."""
@@ -147,6 +159,7 @@ M = TypeVar("M", bound=Message)
 def decode(kind: type[M], payload: bytes, *, on_unknown: Callable[[str], None] | None = None) -> M:
     """Return the message in a payload; `on_unknown` is called with the path of each field that was ignored.
 
+    Paths name no list positions, so that occurrences of a field can be counted together.
     Raises WireError for anything else, whatever the bytes are.
     """
     try:
