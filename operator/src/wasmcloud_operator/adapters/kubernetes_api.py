@@ -228,13 +228,13 @@ def error_of(call: str, status: int, content: bytes, retry_after: str | None) ->
         said = json.loads(content)
         reason, message = said.get("reason"), f"{call}: {status} {said.get('message')}"
     except (ValueError, AttributeError):
-        reason, message = None, f"{call}: {status} {content[:200].decode(errors='replace')}"
+        said, reason, message = {}, None, f"{call}: {status} {content[:200].decode(errors='replace')}"
     match status:
         case 404:
             return NotFound(message)
         case 409 if reason == "AlreadyExists":
             return AlreadyExists(message)
-        case 409 if "UID in precondition" in message:
+        case 422 if _is_other_uid(said):
             return NotFound(message)
         case 409:
             return Conflict(message)
@@ -243,6 +243,12 @@ def error_of(call: str, status: int, content: bytes, retry_after: str | None) ->
         case 400 | 405 | 413 | 415 | 422:
             return Rejected(message)
     return Unavailable(message, _seconds(retry_after))
+
+
+def _is_other_uid(said: Mapping[str, Any]) -> bool:
+    """Whether a patch named a uid that is not the object's: to the server that is a change of an immutable field."""
+    causes = (said.get("details") or {}).get("causes") or []
+    return any(cause.get("field") == "metadata.uid" for cause in causes)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -11,7 +11,6 @@ import sys
 import time
 from typing import Any, Literal
 
-
 LogFormat = Literal["text", "json"]
 """Log lines for people or for machines."""
 

@@ -260,7 +260,8 @@ class MemoryStore:
         if not old["metadata"].get("finalizers"):
             self._drop(ref)
         elif "deletionTimestamp" not in old["metadata"]:
-            mark = {"deletionTimestamp": self._timestamp(), "deletionGracePeriodSeconds": 0}
+            generation = old["metadata"]["generation"] + 1
+            mark = {"deletionTimestamp": self._timestamp(), "deletionGracePeriodSeconds": 0, "generation": generation}
             self._put(ref, old, old | {"metadata": old["metadata"] | mark})
 
     def _drop(self, ref: Ref) -> None:

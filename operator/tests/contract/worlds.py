@@ -1,0 +1,134 @@
+"""The ports' two implementations, each as a world that a test can look at from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ground.control_plane import ControlPlane
+from wasmcloud_operator.adapters.kopf_watch import KopfWatch
+from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, connect
+from wasmcloud_operator.adapters.memory_store import MemoryStore
+from wasmcloud_operator.adapters.system_clock import SystemClock
+from wasmcloud_operator.engine.ports import Cluster, JsonObject, Watch
+from wasmcloud_operator.model.keys import Key, Kind
+
+_namespaces = (f"contract-{number}" for number in itertools.count())
+
+
+@dataclass(frozen=True)
+class SeenEvent:
+    reason: str
+    message: str
+    kind: str
+    name: str
+    count: int
+    is_warning: bool
+
+
+class World(Protocol):
+    """A cluster to test: the ports, and what a person could do and see beside them."""
+
+    cluster: Cluster
+    namespace: str
+    other_namespace: str
+
+    def watch(self) -> Watch: ...
+
+    def put_config_map(self, key: Key, data: dict[str, str]) -> None: ...
+
+    def put_secret(self, key: Key, data: dict[str, bytes]) -> None: ...
+
+    def events(self) -> list[SeenEvent]: ...
+
+
+class MemoryWorld:
+    def __init__(self) -> None:
+        self.cluster = self.store = MemoryStore(SystemClock())
+        self.namespace, self.other_namespace = "one", "two"
+
+    def watch(self) -> Watch:
+        return self.store
+
+    def put_config_map(self, key: Key, data: dict[str, str]) -> None:
+        self.store.set_config_map(key, data)
+
+    def put_secret(self, key: Key, data: dict[str, bytes]) -> None:
+        self.store.set_secret(key, data)
+
+    def events(self) -> list[SeenEvent]:
+        return [
+            SeenEvent(o.reason, o.message, o.regarding.kind, o.regarding.key.name, event.count, o.is_warning)
+            for event in self.store.events()
+            for o in [event.occurrence]
+        ]
+
+
+class KubernetesWorld:
+    def __init__(self, plane: ControlPlane, api: KubernetesApi) -> None:
+        self.plane = plane
+        self.cluster = self.api = api
+        self.namespace, self.other_namespace = next(_namespaces), next(_namespaces)
+        for name in (self.namespace, self.other_namespace):
+            plane.kubectl("create", "namespace", name)
+
+    def watch(self) -> Watch:
+        return KopfWatch(self.api, list(Kind), [self.namespace])
+
+    def put_config_map(self, key: Key, data: dict[str, str]) -> None:
+        literals = [f"--from-literal={name}={value}" for name, value in data.items()]
+        self.plane.kubectl("create", "configmap", "-n", key.namespace, key.name, *literals)
+
+    def put_secret(self, key: Key, data: dict[str, bytes]) -> None:
+        literals = [f"--from-literal={name}={value.decode()}" for name, value in data.items()]
+        self.plane.kubectl("create", "secret", "generic", "-n", key.namespace, key.name, *literals)
+
+    def events(self) -> list[SeenEvent]:
+        found = json.loads(self.plane.kubectl("get", "events", "-n", self.namespace, "-o", "json"))["items"]
+        return [
+            SeenEvent(
+                event["reason"],
+                event["message"],
+                event["involvedObject"]["kind"],
+                event["involvedObject"]["name"],
+                event["count"],
+                event["type"] == "Warning",
+            )
+            for event in found
+        ]
+
+
+@contextlib.asynccontextmanager
+async def opened(kubeconfig: Path) -> AsyncIterator[KubernetesApi]:
+    api = KubernetesApi(await connect(kubeconfig))
+    events = asyncio.create_task(api.run())
+    try:
+        yield api
+    finally:
+        events.cancel()
+        await asyncio.wait([events])
+        await api.close()
+
+
+def deployment(namespace: str, name: str, **spec: Any) -> JsonObject:
+    """The smallest deployment there is."""
+    template = {"spec": {"components": [{"name": "main", "image": "registry.local/hello:1"}]}}
+    return {
+        "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
+        "kind": "WorkloadDeployment",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"template": template} | spec,
+    }
+
+
+def workload(namespace: str, name: str, **metadata: Any) -> JsonObject:
+    return {
+        "metadata": {"namespace": namespace, "name": name} | metadata,
+        "spec": {"components": [{"name": "main", "image": "registry.local/hello:1"}]},
+    }
