@@ -1,0 +1,41 @@
+{{/* A host group with the defaults of `runtime` filled in, as YAML: dict "root" $ "group" an entry of hostGroups. */}}
+{{- define "wasmcloud.group" -}}
+{{- $defaults := omit .root.Values.runtime "hostGroups" -}}
+{{- $group := mergeOverwrite (deepCopy $defaults) (deepCopy .group) -}}
+{{- range $key := list "env" "envFrom" "extraArgs" -}}
+{{- $_ := set $group $key (concat (index $defaults $key) (get $.group $key | default list)) -}}
+{{- end -}}
+{{- $_ := set $group "environment" ($group.environment | default .group.namespace | default "") -}}
+{{- $_ := set $group "namespace" (.group.namespace | default .root.Release.Namespace) -}}
+{{- $_ := set $group "fullname" (printf "%s-host-%s" (include "wasmcloud.fullname" .root) .group.name) -}}
+{{- toYaml $group -}}
+{{- end -}}
+
+{{/* All groups, filled in, as a JSON list. */}}
+{{- define "wasmcloud.groups" -}}
+{{- $groups := list -}}
+{{- range .Values.runtime.hostGroups -}}
+{{- $groups = append $groups (include "wasmcloud.group" (dict "root" $ "group" .) | fromYaml) -}}
+{{- end -}}
+{{- toJson $groups -}}
+{{- end -}}
+
+{{/* The namespaces that host groups are in, as a JSON list. */}}
+{{- define "wasmcloud.groupNamespaces" -}}
+{{- $namespaces := list -}}
+{{- range include "wasmcloud.groups" . | fromJsonArray -}}
+{{- $namespaces = append $namespaces .namespace -}}
+{{- end -}}
+{{- toJson (uniq $namespaces | sortAlpha) -}}
+{{- end -}}
+
+{{/* The namespaces whose workloads the operator runs, as a JSON list; empty: all. */}}
+{{- define "wasmcloud.watchNamespaces" -}}
+{{- if .Values.operator.clusterWide -}}
+[]
+{{- else if .Values.operator.watchNamespaces -}}
+{{- toJson (uniq .Values.operator.watchNamespaces | sortAlpha) -}}
+{{- else -}}
+{{- toJson (prepend (include "wasmcloud.groupNamespaces" . | fromJsonArray) .Release.Namespace | uniq | sortAlpha) -}}
+{{- end -}}
+{{- end -}}

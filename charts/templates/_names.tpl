@@ -1,0 +1,70 @@
+{{/* Names and labels. Every template below takes the root context unless it says otherwise. */}}
+
+{{- define "wasmcloud.name" -}}
+{{- .Values.nameOverride | default .Values.global.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* 40 characters at most, so that what is appended leaves the names of Services valid. */}}
+{{- define "wasmcloud.fullname" -}}
+{{- $name := include "wasmcloud.name" . -}}
+{{- $given := .Values.fullnameOverride | default .Values.global.fullnameOverride -}}
+{{- $full := $given | default (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) -}}
+{{- $full | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Labels that select pods: dict "root" $ "component" "operator" | "nats" | "host", and "group" for hosts. */}}
+{{- define "wasmcloud.selector" -}}
+app.kubernetes.io/name: {{ include "wasmcloud.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- with .group }}
+wasmcloud.dev/host-group: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of an object; arguments as for wasmcloud.selector. */}}
+{{- define "wasmcloud.labels" -}}
+{{ include "wasmcloud.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* dict "root" $ "component" "operator" | "nats" | "host" "of" its values. */}}
+{{- define "wasmcloud.serviceAccountName" -}}
+{{- if .of.serviceAccount.create -}}
+{{- .of.serviceAccount.name | default (printf "%s-%s" (include "wasmcloud.fullname" .root) .component) -}}
+{{- else -}}
+{{- .of.serviceAccount.name | default "default" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* dict "root" $ "image" an image's values. */}}
+{{- define "wasmcloud.image" -}}
+{{- $registry := .root.Values.global.image.registry | default .image.registry -}}
+{{- $name := $registry | empty | ternary .image.repository (printf "%s/%s" $registry .image.repository) -}}
+{{- printf "%s:%s" $name (.image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+
+{{- define "wasmcloud.pullSecrets" -}}
+{{- with .Values.global.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "wasmcloud.ipFamilies" -}}
+{{- with .Values.global.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.global.ipFamilies }}
+ipFamilies: {{ toJson . }}
+{{- end }}
+{{- end -}}
+
+{{/* The address that means all of the pod's own. */}}
+{{- define "wasmcloud.anyAddress" -}}
+{{- has "IPv6" .Values.global.ipFamilies | ternary "[::]" "0.0.0.0" -}}
+{{- end -}}

@@ -1,0 +1,64 @@
+{{/* How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime, data. */}}
+
+{{- define "wasmcloud.nats.service" -}}
+{{- printf "%s-nats.%s.svc" (include "wasmcloud.fullname" .) .Release.Namespace -}}
+{{- end -}}
+
+{{/* Whether roles log in to the chart's own NATS by password: only without TLS. "" is false. */}}
+{{- define "wasmcloud.nats.byPassword" -}}
+{{- and .Values.nats.enabled (not .Values.global.tls.enabled) | ternary "true" "" -}}
+{{- end -}}
+
+{{/* The DNS name in a role's certificate, which is its user on NATS: dict "root" $ "role" ... */}}
+{{- define "wasmcloud.nats.user" -}}
+{{- if .root.Values.global.tls.enabled -}}
+{{- printf "%s.%s.%s" .role (include "wasmcloud.fullname" .root) .root.Release.Namespace -}}
+{{- else -}}
+{{- .role -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The URL of a role's connection: dict "root" $ "role" ... "url" one that somebody gave, or "". */}}
+{{- define "wasmcloud.nats.url" -}}
+{{- if .url -}}
+{{- .url -}}
+{{- else -}}
+{{- $scheme := .root.Values.global.tls.enabled | ternary "tls" "nats" -}}
+{{- $login := include "wasmcloud.nats.byPassword" .root | eq "true" | ternary (printf "%s:$(NATS_%s_PASSWORD)@" .role (upper .role)) "" -}}
+{{- printf "%s://%s%s:4222" $scheme $login (include "wasmcloud.nats.service" .root) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A role's password, for the URL's $(...): as wasmcloud.nats.url. */}}
+{{- define "wasmcloud.nats.passwordEnv" -}}
+{{- if and (include "wasmcloud.nats.byPassword" .root) (not .url) }}
+- name: NATS_{{ upper .role }}_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "wasmcloud.fullname" .root }}-nats-passwords
+      key: {{ .role }}
+{{- end }}
+{{- end -}}
+
+{{/* The Secret with a role's certificate: dict "root" $ "role" ... */}}
+{{- define "wasmcloud.nats.certificate" -}}
+{{- index .root.Values.global.certificates (printf "%sCertSecretName" .role) -}}
+{{- end -}}
+
+{{/* A volume with a role's certificate: dict "root" $ "role" ... */}}
+{{- define "wasmcloud.nats.volumes" -}}
+{{- if .root.Values.global.tls.enabled }}
+- name: nats-{{ .role }}-tls
+  secret:
+    secretName: {{ include "wasmcloud.nats.certificate" . }}
+    defaultMode: 0440
+{{- end }}
+{{- end -}}
+
+{{- define "wasmcloud.nats.volumeMounts" -}}
+{{- if .root.Values.global.tls.enabled }}
+- name: nats-{{ .role }}-tls
+  mountPath: /etc/wasmcloud/nats-{{ .role }}-tls
+  readOnly: true
+{{- end }}
+{{- end -}}
