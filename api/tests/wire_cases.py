@@ -263,6 +263,11 @@ EQUAL_IN_MEANING: list[tuple[type[wire.Message], str, str]] = [
         heartbeat('"startedAt":"2026-11-21T02:07:36Z"'),
     ),
     (
+        wire.HostHeartbeat,
+        heartbeat('"systemCpuUsage":3.4028235e38'),
+        heartbeat('"systemCpuUsage":3.4028234663852886e38'),
+    ),
+    (
         wire.WorkloadStatusResponse,
         '{"workload_status":{"workload_state":4}}',
         '{"workloadStatus":{"workloadState":"WORKLOAD_STATE_STOPPING"}}',

@@ -78,11 +78,19 @@ def _integer(lowest: int, highest: int) -> BeforeValidator:
 
 
 def _float32(value: object) -> float:
+    """Return the nearest value that the other side's field, a 32-bit float, can hold."""
+    problem = "must be a finite number that a 32-bit float can hold"
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= FLOAT32_MAX:
-        raise ValueError("must be a finite number that a 32-bit float can hold")
-    return float(struct.unpack("f", struct.pack("f", value))[0])  # what the other side's field can hold
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(problem)
+    try:
+        rounded = float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        raise ValueError(problem) from None
+    if not math.isfinite(rounded):
+        raise ValueError(problem)
+    return rounded
 
 
 def _timestamp(value: object) -> object:
@@ -110,7 +118,6 @@ def _secret(value: SecretStr, info: SerializationInfo) -> str:
     return value.get_secret_value() if info.context is REVEAL else str(value)
 
 
-FLOAT32_MAX: Final = (2 - 2**-23) * 2.0**127
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
