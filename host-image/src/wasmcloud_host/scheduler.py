@@ -127,7 +127,6 @@ class Scheduler:
             ping_interval=PING_S,
             tls=_tls(settings),
             tls_handshake_first=settings.scheduler_nats_tls_first,
-            user_credentials=str(settings.scheduler_nats_creds) if settings.scheduler_nats_creds else None,
         )
 
     async def _say_waiting(self, error: Exception) -> None:

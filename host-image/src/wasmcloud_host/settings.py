@@ -153,9 +153,6 @@ class Settings(BaseSettings):
     scheduler_nats_tls_first: bool = False
     """Start TLS before the NATS server says anything."""
 
-    scheduler_nats_creds: ReadableFile | None = None
-    """NATS credentials file (JWT and seed)."""
-
     heartbeat_interval: Seconds = 15.0
     """Seconds between heartbeats."""
 

@@ -10,12 +10,6 @@ import pytest
 from wasmcloud_host.settings import Settings, SettingsError, read_settings
 
 
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"WASMCLOUD_HOST_{name.upper()}", raising=False)
-
-
 def test_a_host_starts_without_any_flag() -> None:
     settings = read_settings([])
     assert settings.host_group == "default"
@@ -85,7 +79,6 @@ def test_a_password_in_the_nats_url_does_not_print() -> None:
         (["--host-label", "gpu"], "'gpu' is not of the form key=value"),
         (["--scheduler-nats-url", "http://127.0.0.1"], "nats://host:4222"),
         (["--scheduler-nats-url", "nats://127.0.0.1:99999"], "--scheduler-nats-url"),
-        (["--scheduler-nats-creds", "/nowhere/file"], "/nowhere/file is not a file that can be read"),
         (["--scheduler-nats-tls-ca", "/nowhere/ca"], "/nowhere/ca is not a file that can be read"),
         (["--oci-ca-path", "/nowhere/ca"], "/nowhere/ca"),
         (["--http-client-ca-path", "/nowhere/ca"], "/nowhere/ca"),
