@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
+GUESTS = REPOSITORY / "tests" / "guests"
 HELLO = REPOSITORY / "examples" / "hello"
 COMMAND = Path(sysconfig.get_path("scripts")) / "wasmcloud"
 PATIENCE_S = 60.0
@@ -147,12 +149,6 @@ def desk(tmp_path: Path, compiled: Path) -> Iterator[Desk]:
         terminal.child.close()
 
 
-@pytest.fixture
-def hello() -> Callable[..., dict[str, Any]]:
-    """Makes a WorkloadDeployment of one component."""
-    return deployment
-
-
 def deployment(
     name: str = "hello", image: str = "file://hello.wasm", host: str | None = None, replicas: int = 1
 ) -> dict[str, Any]:
@@ -171,6 +167,19 @@ def deployment(
             },
         },
     }
+
+
+def get(port: int, host: str = "hello.localhost", path: str = "/") -> tuple[int, str]:
+    """Status and body of a request; status 0 when nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except ConnectionError:
+        return 0, ""
+    finally:
+        connection.close()
 
 
 def free_port_pair() -> int:

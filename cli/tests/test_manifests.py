@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from wasmcloud.components import Components
 from wasmcloud.documents import STDIN, read_documents
 from wasmcloud.manifests import Identity, read_manifests
 
+from .conftest import deployment
+
 COMPONENT = b"\0asm\x0d\0\x01\0"
-Deployment = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def image_of(body: Any) -> str:
     return str(body["spec"]["template"]["spec"]["components"][0]["image"])
 
 
-def test_documents_of_files_and_folders_come_together(folder: Path, components: Components, hello: Deployment) -> None:
+def test_documents_of_files_and_folders_come_together(folder: Path, components: Components) -> None:
     (folder / "manifests").mkdir()
-    (folder / "manifests" / "b.yml").write_text(yaml.safe_dump(hello("b", image="ghcr.io/acme/b:1")))
+    (folder / "manifests" / "b.yml").write_text(yaml.safe_dump(deployment("b", image="ghcr.io/acme/b:1")))
     (folder / "manifests" / "a.json").write_text('{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}')
     (folder / "manifests" / "notes.txt").write_text("not read")
-    one, two = yaml.safe_dump(hello("one")), yaml.safe_dump(hello("two"))
+    one, two = yaml.safe_dump(deployment("one")), yaml.safe_dump(deployment("two"))
     (folder / "all.yaml").write_text(f"---\n{one}---\n# nothing here\n---\n{two}")
     read = read_manifests([folder / "all.yaml", folder / "manifests"], components)
     assert sorted(str(identity) for identity in read.objects) == [
@@ -61,16 +61,16 @@ def test_documents_of_files_and_folders_come_together(folder: Path, components: 
     assert list(read.files) == [file.resolve() for file in files]
 
 
-def test_namespace_is_default_unless_given(folder: Path, components: Components, hello: Deployment) -> None:
-    there = hello() | {"metadata": {"name": "hello", "namespace": "shop"}}
-    (folder / "all.yaml").write_text(yaml.safe_dump_all([hello(), there]))
+def test_namespace_is_default_unless_given(folder: Path, components: Components) -> None:
+    there = deployment() | {"metadata": {"name": "hello", "namespace": "shop"}}
+    (folder / "all.yaml").write_text(yaml.safe_dump_all([deployment(), there]))
     read = read_manifests([folder / "all.yaml"], components)
     assert set(read.objects) == {Identity("WorkloadDeployment", n, "hello") for n in ("default", "shop")}
     assert all(body["metadata"]["namespace"] == identity.namespace for identity, body in read.objects.items())
 
 
-def test_a_local_image_is_a_copy_named_by_its_content(folder: Path, components: Components, hello: Deployment) -> None:
-    (folder / "hello.yaml").write_text(yaml.safe_dump(hello()))
+def test_a_local_image_is_a_copy_named_by_its_content(folder: Path, components: Components) -> None:
+    (folder / "hello.yaml").write_text(yaml.safe_dump(deployment()))
 
     def image() -> str:
         (body,) = read_manifests([folder / "hello.yaml"], components).objects.values()
@@ -84,18 +84,16 @@ def test_a_local_image_is_a_copy_named_by_its_content(folder: Path, components: 
     assert components.as_written(f"failed to pull {first}") == f"failed to pull {folder / 'hello.wasm'}"
 
 
-def test_an_image_in_a_registry_stays(folder: Path, components: Components, hello: Deployment) -> None:
-    (folder / "hello.yaml").write_text(yaml.safe_dump(hello(image="ghcr.io/acme/hello:1")))
+def test_an_image_in_a_registry_stays(folder: Path, components: Components) -> None:
+    (folder / "hello.yaml").write_text(yaml.safe_dump(deployment(image="ghcr.io/acme/hello:1")))
     (body,) = read_manifests([folder / "hello.yaml"], components).objects.values()
     assert image_of(body) == "ghcr.io/acme/hello:1"
 
 
-def test_images_are_relative_to_their_manifest_and_may_be_absolute(
-    folder: Path, components: Components, hello: Deployment
-) -> None:
+def test_images_are_relative_to_their_manifest_and_may_be_absolute(folder: Path, components: Components) -> None:
     (folder / "deep").mkdir()
-    (folder / "deep" / "a.yaml").write_text(yaml.safe_dump(hello("a", image="file://../hello.wasm")))
-    (folder / "deep" / "b.yaml").write_text(yaml.safe_dump(hello("b", image=f"file://{folder}/hello.wasm")))
+    (folder / "deep" / "a.yaml").write_text(yaml.safe_dump(deployment("a", image="file://../hello.wasm")))
+    (folder / "deep" / "b.yaml").write_text(yaml.safe_dump(deployment("b", image=f"file://{folder}/hello.wasm")))
     read = read_manifests([folder / "deep"], components)
     assert len({image_of(body) for body in read.objects.values()}) == 1
 
@@ -121,10 +119,8 @@ def test_copies_that_nothing_names_are_deleted(folder: Path, components: Compone
     assert Path(new.removeprefix("file://")).exists()
 
 
-def test_standard_input(
-    folder: Path, components: Components, hello: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(yaml.safe_dump(hello()).encode())))
+def test_standard_input(folder: Path, components: Components, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(yaml.safe_dump(deployment()).encode())))
     monkeypatch.chdir(folder)
     read = read_manifests([STDIN], components)
     assert list(read.objects) == [Identity("WorkloadDeployment", "default", "hello")]
