@@ -151,6 +151,15 @@ def _image_cases(path: Path) -> tuple[Bad, ...]:
     )
 
 
+def _label_cases(kind: str) -> tuple[Bad, ...]:
+    label: Path = ("spec", "template", "labels", "app")
+    return (
+        Bad(kind, label, 1, NOT_STRING),
+        Bad(kind, label, "two words", PATTERN),
+        Bad(kind, label, "x" * 64, longer(63)),
+    )
+
+
 def _condition_cases(kind: str) -> tuple[Bad, ...]:
     condition: Path = ("status", "conditions", 0)
     return (
@@ -230,7 +239,7 @@ DEPLOYMENT_CASES: tuple[Bad, ...] = (
     Bad("WorkloadDeployment", ("spec",), REMOVED, REQUIRED),
     Bad("WorkloadDeployment", ("spec", "template"), REMOVED, REQUIRED),
     Bad("WorkloadDeployment", ("spec", "template", "spec"), REMOVED, REQUIRED),
-    Bad("WorkloadDeployment", ("spec", "template", "labels", "n"), 1, NOT_STRING),
+    *_label_cases("WorkloadDeployment"),
     Bad("WorkloadDeployment", ("spec", "template", "spec", "components", 0, "imge"), "x", UNKNOWN),
     Bad("WorkloadDeployment", ("spec", "deployPolicy"), "BlueGreen", ENUM),
     Bad("WorkloadDeployment", ("spec", "artifacts", 0, "name"), REMOVED, REQUIRED),
@@ -286,6 +295,7 @@ OTHER_CASES: tuple[Bad, ...] = (
     Bad("WorkloadReplicaSet", ("spec",), REMOVED, REQUIRED),
     Bad("WorkloadReplicaSet", ("spec", "template"), REMOVED, REQUIRED),
     Bad("WorkloadReplicaSet", ("spec", "template", "spec"), REMOVED, REQUIRED),
+    *_label_cases("WorkloadReplicaSet"),
     Bad("WorkloadReplicaSet", ("spec", "deployPolicy"), "Recreate", UNKNOWN),
     *_replica_count_cases("WorkloadReplicaSet"),
     *_count_cases("WorkloadReplicaSet", ("status", "observedGeneration")),

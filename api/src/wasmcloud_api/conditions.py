@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Final, Self
+
+from wasmcloud_api.generated import settle, target
 
 
 class Documented(StrEnum):
@@ -149,18 +150,11 @@ def markdown() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the table to the path given; with `--check` only compare. Returns the exit code."""
-    check = "--check" in arguments
-    paths = [Path(a) for a in arguments if not a.startswith("-")]
-    if len(paths) != 1:
-        sys.stderr.write("usage: python -m wasmcloud_api.conditions [--check] docs/conditions.md\n")
+    given = target(arguments, "python -m wasmcloud_api.conditions [--check] docs/conditions.md")
+    if given is None:
         return 2
-    path, text = paths[0], markdown()
-    if not check:
-        path.write_text(text, encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"{path} is out of date; run: python -m wasmcloud_api.conditions {path}\n")
-        return 1
-    return 0
+    path, check = given
+    return settle({path: markdown()}, f"python -m wasmcloud_api.conditions {path}", check=check)
 
 
 if __name__ == "__main__":

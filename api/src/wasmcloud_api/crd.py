@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from wasmcloud_api.crds import KINDS, KubernetesObject
 from wasmcloud_api.crds.base import Column
+from wasmcloud_api.generated import settle, target
 from wasmcloud_api.names import GROUP, VERSION
 
 Schema = dict[str, Any]
@@ -121,22 +121,13 @@ def files() -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     """Write the files into the folder given; with `--check` only compare. Returns the exit code."""
-    check = "--check" in arguments
-    paths = [Path(argument) for argument in arguments if not argument.startswith("-")]
-    if len(paths) != 1:
-        sys.stderr.write("usage: python -m wasmcloud_api.crd [--check] crds/\n")
+    given = target(arguments, "python -m wasmcloud_api.crd [--check] crds/")
+    if given is None:
         return 2
-    folder, texts = paths[0], files()
-    if not check:
-        folder.mkdir(exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        return 0
-    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
-    stale = sorted(name for name in found.keys() | texts.keys() if found.get(name) != texts.get(name))
-    for name in stale:
-        sys.stderr.write(f"{folder / name} differs from the models; run: python -m wasmcloud_api.crd {folder}\n")
-    return 1 if stale else 0
+    folder, check = given
+    texts = {folder / name: text for name, text in files().items()}
+    left_over = frozenset(folder.glob("*.yaml")) - texts.keys()
+    return settle(texts, f"python -m wasmcloud_api.crd {folder}", check=check, left_over=left_over)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from wasmcloud_api import egress
 from wasmcloud_api.crds import KINDS, KubernetesObject
 from wasmcloud_api.crds.artifact import DURATION_PATTERN
-from wasmcloud_api.crds.base import DNS_LABEL_PATTERN, DNS_SUBDOMAIN_PATTERN
+from wasmcloud_api.crds.base import DNS_LABEL_PATTERN, DNS_SUBDOMAIN_PATTERN, LABEL_VALUE_PATTERN
 from wasmcloud_api.crds.host_interface import INTERFACE_NAME_PATTERN
 from wasmcloud_api.names import API_VERSION
 
@@ -96,6 +96,7 @@ _PATTERNS: Final = {
     egress.LOOPBACK_PORT_PATTERN: "a port from 1 to 65535, with or without `/tcp` or `/udp`",
     DNS_LABEL_PATTERN: "lower-case letters, digits and `-`, with a letter or digit at both ends",
     DNS_SUBDOMAIN_PATTERN: "lower-case letters, digits, `-` and `.`, with a letter or digit at both ends",
+    LABEL_VALUE_PATTERN: "letters, digits, `-`, `_` and `.`, with a letter or digit at both ends",
     INTERFACE_NAME_PATTERN: "lower-case letters, digits and `-`, with a letter or digit first",
     DURATION_PATTERN: "a duration such as `30s`, `5m` or `1h30m`",
 }

@@ -45,6 +45,9 @@ DnsLabel = Annotated[str, Field(max_length=63, pattern=DNS_LABEL_PATTERN)]
 DnsSubdomain = Annotated[str, Field(max_length=253, pattern=DNS_SUBDOMAIN_PATTERN)]
 """An RFC 1123 subdomain: the name of most objects."""
 
+LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
+
 
 def _utc(moment: datetime) -> datetime:
     try:
@@ -177,7 +180,7 @@ class ObjectMeta(Resource):
     """When the object was asked to go; it goes once its finalizers are gone."""
     deletion_grace_period_seconds: Int64 = 0
     """Seconds given to the object to end."""
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, LabelValue] = Field(default_factory=dict)
     """Labels, which selectors match."""
     annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations, which nothing selects by."""

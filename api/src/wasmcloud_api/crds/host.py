@@ -34,9 +34,9 @@ class HostStatus(Status):
     last_seen: Time | None = None
     """When the host was last heard of. Written once a minute at most."""
     imports: tuple[str, ...] = ()
-    """Interfaces that the host calls, as `namespace:package/interface@version`."""
+    """Interfaces that components may import, as `namespace:package/interface@version`."""
     exports: tuple[str, ...] = ()
-    """Interfaces that the host offers to components, as `namespace:package/interface@version`."""
+    """Interfaces that components may export for the host to call, in the same form."""
     conditions: Conditions = ()
     """Reporting, Draining and Ready."""
 

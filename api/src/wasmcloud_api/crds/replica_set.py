@@ -6,7 +6,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from wasmcloud_api.crds.base import AGE, READY, Column, Count, Definition, KubernetesObject, Resource, Scale, Status
+from wasmcloud_api.crds.base import (
+    AGE,
+    READY,
+    Column,
+    Count,
+    Definition,
+    KubernetesObject,
+    LabelValue,
+    Resource,
+    Scale,
+    Status,
+)
 from wasmcloud_api.crds.shared import Conditions, ReplicaCounts
 from wasmcloud_api.crds.workload import WorkloadSpec
 
@@ -14,7 +25,7 @@ from wasmcloud_api.crds.workload import WorkloadSpec
 class WorkloadTemplate(Resource):
     """What each replica is made from."""
 
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, LabelValue] = Field(default_factory=dict)
     """Labels of the Workloads."""
     annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations of the Workloads."""
