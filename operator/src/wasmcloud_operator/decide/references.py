@@ -1,0 +1,120 @@
+"""The ConfigMaps, Secrets and Artifacts that a workload names, and which credentials of a pull secret fit an image."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wasmcloud_api.crds import Component, ConfigLayer, Service, WorkloadSpec
+from wasmcloud_api.names import ARTIFACT_SCHEME
+
+DOCKER_CONFIG_KEY = ".dockerconfigjson"
+_DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+
+
+@dataclass(frozen=True)
+class References:
+    """Names of objects in the workload's namespace, sorted."""
+
+    config_maps: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    pull_secrets: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+
+    @property
+    def has_config(self) -> bool:
+        """Whether anything that is read at a start is named."""
+        return bool(self.config_maps or self.secrets)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A login to a registry."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(**********)"
+
+
+def references(spec: WorkloadSpec) -> References:
+    """Return what a workload names."""
+    parts: list[Component | Service] = [*spec.components, *([spec.service] if spec.service else [])]
+    layers: list[ConfigLayer] = [*spec.host_interfaces]
+    images, pull_secrets = set[str](), set[str]()
+    for part in parts:
+        layers.append(part.local_resources.environment)
+        images.add(part.image)
+        if part.image_pull_secret is not None:
+            pull_secrets.add(part.image_pull_secret.name)
+    return References(
+        config_maps=_names(ref.name for layer in layers for ref in layer.config_from),
+        secrets=_names(ref.name for layer in layers for ref in layer.secret_from),
+        pull_secrets=_names(pull_secrets),
+        artifacts=_names(i.removeprefix(ARTIFACT_SCHEME) for i in images if i.startswith(ARTIFACT_SCHEME)),
+    )
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
+def config_digest(
+    salt: str, config_maps: Mapping[str, Mapping[str, str]], secrets: Mapping[str, Mapping[str, bytes]]
+) -> str:
+    """Return 32 bits that change with the configuration: enough to see a change, too few to tell what it says."""
+    digest = hashlib.sha256(salt.encode())
+    for name, data in sorted(config_maps.items()):
+        digest.update(json.dumps(["ConfigMap", name, sorted(data.items())]).encode())
+    for name, values in sorted(secrets.items()):
+        pairs = [[key, hashlib.sha256(value).hexdigest()] for key, value in sorted(values.items())]
+        digest.update(json.dumps(["Secret", name, pairs]).encode())
+    return digest.hexdigest()[:8]
+
+
+def credentials_for(image: str, secret: Mapping[str, bytes]) -> Credentials | None:
+    """Return the login that a pull secret has for an image's registry, None when it has none.
+
+    The secret is of type kubernetes.io/dockerconfigjson; raises ValueError, without any value of it, when it isn't.
+    """
+    raw = secret.get(DOCKER_CONFIG_KEY)
+    if raw is None:
+        raise ValueError(f'it has no key "{DOCKER_CONFIG_KEY}", so it is not of type kubernetes.io/dockerconfigjson')
+    try:
+        entries = json.loads(raw)["auths"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f'its key "{DOCKER_CONFIG_KEY}" is not the JSON of a Docker configuration') from None
+    wanted = registry_of(image)
+    found = [entry for key, entry in entries if _registry_key(key) == wanted]
+    return _login(found[0]) if found else None
+
+
+def registry_of(image: str) -> str:
+    """Return the registry of an image; an image without one is Docker Hub's."""
+    first, slash, _ = image.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return _registry_key(first) if is_host else "docker.io"
+
+
+def _registry_key(text: str) -> str:
+    host = text.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
+    return "docker.io" if host in _DOCKER_HUB else host
+
+
+def _login(entry: Any) -> Credentials:
+    if not isinstance(entry, dict):
+        raise ValueError("the entry of the image's registry is not a JSON object")
+    if entry.get("username") is not None:
+        return Credentials(str(entry["username"]), str(entry.get("password") or ""))
+    try:
+        text = base64.b64decode(str(entry.get("auth") or ""), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError('the field "auth" of the image\'s registry is not base64 of user:password') from None
+    username, _, password = text.partition(":")
+    return Credentials(username, password)

@@ -1,0 +1,154 @@
+"""The engine: everything wired together, from the watch to the hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from wasmcloud_operator.engine.apply import Apply
+from wasmcloud_operator.engine.audit import Audit
+from wasmcloud_operator.engine.commands import Commands
+from wasmcloud_operator.engine.configuration import Configuration
+from wasmcloud_operator.engine.context import Context
+from wasmcloud_operator.engine.deployments import Deployments
+from wasmcloud_operator.engine.fleet import Fleet, Member
+from wasmcloud_operator.engine.host_objects import HostObjects
+from wasmcloud_operator.engine.lifecycle import Lifecycle
+from wasmcloud_operator.engine.liveness import Prober
+from wasmcloud_operator.engine.measure import Measure, Unmeasured
+from wasmcloud_operator.engine.options import Options
+from wasmcloud_operator.engine.placements import Placements
+from wasmcloud_operator.engine.ports import Bus, Clock, Cluster, Watch
+from wasmcloud_operator.engine.queue import Queue
+from wasmcloud_operator.engine.reconcile import Reconciler
+from wasmcloud_operator.engine.replica_sets import ReplicaSets
+from wasmcloud_operator.engine.resync import Resync
+from wasmcloud_operator.engine.runs import Runs
+from wasmcloud_operator.engine.statuses import Statuses
+from wasmcloud_operator.engine.store import Store
+from wasmcloud_operator.engine.tasks import Tasks
+from wasmcloud_operator.engine.triggers import Triggers
+from wasmcloud_operator.engine.workloads import Workloads
+from wasmcloud_operator.model.keys import Kind, Ref
+from wasmcloud_operator.model.views import View
+
+log = logging.getLogger(__name__)
+
+SYNC_CHECK_S: Final = 0.01
+
+
+class Engine:
+    """Brings the cluster to what its objects ask for, until it is cancelled. One per process."""
+
+    def __init__(
+        self, cluster: Cluster, watch: Watch, bus: Bus, clock: Clock, options: Options, measure: Measure | None = None
+    ) -> None:
+        self._watch = watch
+        self._bus = bus
+        self._is_ready = asyncio.Event()
+        self._context = context = _context(cluster, bus, clock, options, measure or Unmeasured())
+        self._runs = Runs()
+        configuration = Configuration(context.apply, context.store)
+        lifecycle = Lifecycle(context, self._runs, configuration)
+        self._audit = Audit(context, self._runs, lifecycle)
+        self._workloads = Workloads(context, self._runs, lifecycle, self._audit)
+        self._deployments = Deployments(context, configuration)
+        self._host_objects = HostObjects(context)
+        self._prober = Prober(context)
+        self._reconciler = Reconciler(
+            context,
+            {
+                Kind.HOST: self._host_objects.reconcile,
+                Kind.WORKLOAD: self._workloads.reconcile,
+                Kind.REPLICA_SET: ReplicaSets(context, self._runs, self._workloads).reconcile,
+                Kind.DEPLOYMENT: self._deployments.reconcile,
+            },
+        )
+        self._listen(Triggers(context, self._workloads))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all objects were listed and NATS is connected."""
+        return self._is_ready.is_set() and self._watch.is_synced() and self._bus.is_connected()
+
+    async def ready(self) -> None:
+        """Wait until all objects were listed and work has begun."""
+        await self._is_ready.wait()
+
+    def is_idle(self) -> bool:
+        """Whether no object waits to be looked at."""
+        return self._context.queue.is_idle()
+
+    async def run(self) -> None:
+        """Work until cancelled; then nothing is left running."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._bus.run(self._context.fleet.hear), name="bus")
+                group.create_task(self._watch.run(self._context.store.see), name="watch")
+                group.create_task(self._work(), name="work")
+        finally:
+            self._is_ready.clear()
+            await self._context.tasks.close()
+
+    async def _work(self) -> None:
+        """Begin once everything is known: to act on half of the objects would be to act on wrong ones."""
+        while not self._watch.is_synced():
+            await self._context.clock.sleep(SYNC_CHECK_S)
+        log.info("synced")
+        self._workloads.begin()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._prober.run(), name="prober")
+            group.create_task(self._audit.run(), name="audit")
+            group.create_task(Resync(self._context).run(), name="resync")
+            for number in range(self._context.options.call_count):
+                group.create_task(self._reconciler.run(), name=f"worker {number}")
+            self._is_ready.set()
+
+    def _listen(self, triggers: Triggers) -> None:
+        fleet, store = self._context.fleet, self._context.store
+        store.listen(triggers.object_changed)
+        store.listen(self._forget)
+        fleet.on_joined += [self._joined, triggers.host_changed]
+        fleet.on_changed.append(triggers.host_changed)
+        fleet.on_lost.append(triggers.host_changed)
+        fleet.on_beat += [self._audit.heard, triggers.host_beat]
+        fleet.on_returning.append(lambda member: self._prober.ask(member.host_id))
+
+    def _joined(self, member: Member) -> None:
+        log.info("host_joined", extra={"fields": {"host_id": member.host_id, "name": member.name}})
+        self._prober.follow(member)
+        if self._is_ready.is_set():
+            self._audit.ask(member.host_id)
+
+    def _forget(self, ref: Ref, before: View | None, now: View | None) -> None:
+        if now is not None or before is None:
+            return
+        self._context.statuses.forget(before.meta.uid)
+        match ref.kind:
+            case Kind.WORKLOAD:
+                self._runs.forget(before.meta.uid)
+                self._workloads.forget(ref.key, before.meta.uid)
+            case Kind.DEPLOYMENT:
+                self._deployments.forget(before.meta.uid)
+            case Kind.HOST:
+                self._host_objects.forget(ref.key.name)
+
+
+def _context(cluster: Cluster, bus: Bus, clock: Clock, options: Options, measure: Measure) -> Context:
+    tasks, store = Tasks(), Store()
+    queue = Queue(clock, tasks)
+    apply = Apply(cluster, store, tasks, measure, call_count=options.call_count)
+    return Context(
+        options=options,
+        clock=clock,
+        measure=measure,
+        tasks=tasks,
+        store=store,
+        queue=queue,
+        apply=apply,
+        statuses=Statuses(apply, queue, clock),
+        fleet=Fleet(bus, clock, measure, rules=options.rules, silent_timeout_s=options.silent_host_timeout_s),
+        placements=Placements(store),
+        commands=Commands(bus, clock, measure),
+    )

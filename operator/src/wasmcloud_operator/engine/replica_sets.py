@@ -1,0 +1,86 @@
+"""One pass over a WorkloadReplicaSet: Workloads are made, already placed, and deleted; then one status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from wasmcloud_api.names import HostId
+from wasmcloud_operator.decide.demand import demand_of
+from wasmcloud_operator.decide.render import new_workload
+from wasmcloud_operator.decide.replicas import plan_replicas
+from wasmcloud_operator.decide.run import fresh
+from wasmcloud_operator.decide.schedule import place_many
+from wasmcloud_operator.decide.status import replica_set_status
+from wasmcloud_operator.engine.context import Context
+from wasmcloud_operator.engine.invalid import report_invalid
+from wasmcloud_operator.engine.owners import deployment_of
+from wasmcloud_operator.engine.runs import Runs
+from wasmcloud_operator.engine.workloads import Workloads
+from wasmcloud_operator.model.keys import Key, Kind, Ref
+from wasmcloud_operator.model.metadata import parse_metadata
+from wasmcloud_operator.model.views import BrokenView, ReplicaSetView, group_of, memory_bytes
+
+
+class ReplicaSets:
+    """Keeps as many Workloads as a replica set asks for."""
+
+    def __init__(self, context: Context, runs: Runs, workloads: Workloads) -> None:
+        self._context = context
+        self._runs = runs
+        self._workloads = workloads
+
+    async def reconcile(self, key: Key) -> None:
+        """Look at one replica set. Raises ClusterError when a write fails."""
+        context, ref = self._context, Ref(Kind.REPLICA_SET, key)
+        view = context.store.replica_set(key)
+        if isinstance(view, BrokenView):
+            await report_invalid(context, ref, view)
+        if not isinstance(view, ReplicaSetView) or view.meta.is_deleting:
+            return
+        children = context.store.workloads_of(view.meta.uid)
+        loads = context.placements.loads()
+        plan = plan_replicas(view, children, leaving=context.fleet.draining(), loads=loads)
+        if plan.create and not self._workloads.is_settled():
+            context.queue.add_after(ref, 0.05)
+            return
+        deletions = [context.apply.delete(Ref(Kind.WORKLOAD, w.meta.key), w.meta.uid) for w in plan.delete]
+        await _all([*self._creations(view, plan.create), *deletions])
+        children = context.store.workloads_of(view.meta.uid)
+        status = replica_set_status(view, children, now_s=context.clock.now())
+        await context.statuses.write(ref, context.store.replica_set(key) or view, status)
+
+    def _creations(self, view: ReplicaSetView, names: Sequence[str]) -> list[Coroutine[Any, Any, None]]:
+        """Return the creations of new Workloads, each with its host reserved; what fits nowhere is made to wait."""
+        if not names:
+            return []
+        context, namespace, spec = self._context, view.meta.key.namespace, view.spec.template.spec
+        deployment = deployment_of(context.store, view)
+        spread = deployment.spec.topology_spread_constraints if deployment is not None else ()
+        group = group_of(view)
+        scene = context.placements.scene(context.fleet.candidates(), group, context.options.rules)
+        hosts, _ = place_many(demand_of(namespace, spec, spread), len(names), scene)
+        for name, host_id in zip(names, hosts, strict=False):
+            context.placements.reserve(Key(namespace, name), host_id, group, memory_bytes(spec))
+        return [self._create(view, name, host_id) for name, host_id in zip_longest(names, hosts)]
+
+    async def _create(self, view: ReplicaSetView, name: str, host_id: HostId | None) -> None:
+        context, key = self._context, Key(view.meta.key.namespace, name)
+        try:
+            body = await context.apply.create(Kind.WORKLOAD, new_workload(view, name, host_id))
+        finally:
+            context.placements.settle(key)
+        meta = parse_metadata(body)
+        if host_id is not None and self._runs.get(meta.uid) is None:
+            now_s = context.clock.monotonic()
+            self._runs.take(meta.uid, fresh(host_id, generation=meta.generation, now_s=now_s))
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do everything, then raise the first error if there was one: one failed write must not hold up the others."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,17 @@
+"""Annotations and labels of the operator's own, beside those that `wasmcloud_api.names` shares with hosts and people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PLACED_ON: Final = "wasmcloud.dev/placed-on"
+"""On Workloads, from their creation: the id of the host they were made for. `status.hostId` wins once it is there."""
+
+REVISION: Final = "wasmcloud.dev/revision"
+"""On WorkloadReplicaSets: which revision of their deployment they are, counted from 1."""
+
+CONFIG_DIGEST: Final = "wasmcloud.dev/config-digest"
+"""On WorkloadReplicaSets: a short salted digest of the ConfigMaps and Secrets that the template names."""
+
+MAX_WORKLOADS: Final = "wasmcloud.dev/max-workloads"
+"""In a heartbeat's labels: how many workloads the host takes at most."""

@@ -1,0 +1,204 @@
+"""Objects of the API as frozen values, parsed once where they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from wasmcloud_api.conditions import ReplicaSetCondition, WorkloadCondition
+from wasmcloud_api.crds import ArtifactSpec, WorkloadDeploymentSpec, WorkloadReplicaSetSpec, WorkloadSpec
+from wasmcloud_api.names import DEPLOYMENT_LABEL, HostId
+from wasmcloud_operator.model.conditions import is_true, since_s
+from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.model.marks import CONFIG_DIGEST, PLACED_ON, REVISION
+from wasmcloud_operator.model.metadata import Metadata, parse_metadata
+from wasmcloud_operator.model.template import template_digest
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Object:
+    """What every view has."""
+
+    meta: Metadata
+    status: Json
+
+    @property
+    def conditions(self) -> Sequence[Json]:
+        """The conditions in the status, as JSON."""
+        return self.status.get("conditions") or ()
+
+
+@dataclass(frozen=True)
+class HostRecord(_Object):
+    """A Host object: what the operator wrote about a host."""
+
+    body: Json
+
+    @property
+    def host_id(self) -> HostId:
+        """The host's id on the wire."""
+        return HostId(str(self.body.get("hostId") or ""))
+
+
+@dataclass(frozen=True)
+class WorkloadView(_Object):
+    """A Workload object."""
+
+    spec: WorkloadSpec
+
+    @property
+    def recorded_host_id(self) -> HostId | None:
+        """The host in the status: what a placing after the creation wrote."""
+        host_id = self.status.get("hostId")
+        return HostId(host_id) if host_id else None
+
+    @property
+    def host_id(self) -> HostId | None:
+        """The host that the object is on record for: by its status, else by the mark it was created with."""
+        marked = self.meta.annotations.get(PLACED_ON)
+        return self.recorded_host_id or (HostId(marked) if marked else None)
+
+    @cached_property
+    def is_ready(self) -> bool:
+        """Whether it runs, by its status, and isn't about to go."""
+        return not self.meta.is_deleting and is_true(self.conditions, WorkloadCondition.READY)
+
+    @cached_property
+    def ready_since_s(self) -> float:
+        """When it became ready: seconds since the epoch."""
+        return since_s(self.conditions, WorkloadCondition.READY)
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again after a failure."""
+        return int(self.status.get("restarts") or 0)
+
+    @cached_property
+    def group(self) -> str:
+        """What its replicas are spread by: its deployment, else its replica set, else itself."""
+        owner = self.meta.owner
+        return _group(self.meta, owner.uid if owner is not None else self.meta.uid)
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        """The memory that its limits add up to."""
+        return memory_bytes(self.spec)
+
+
+@dataclass(frozen=True)
+class ReplicaSetView(_Object):
+    """A WorkloadReplicaSet object."""
+
+    spec: WorkloadReplicaSetSpec
+
+    @cached_property
+    def template_digest(self) -> str:
+        """Equal for templates that are equal in meaning."""
+        return template_digest(self.spec.template)
+
+    @property
+    def config_digest(self) -> str | None:
+        """The digest of the configuration it was made for, if it is known."""
+        return self.meta.annotations.get(CONFIG_DIGEST)
+
+    @property
+    def revision(self) -> int:
+        """Its revision, 0 for one that another operator made."""
+        text = self.meta.annotations.get(REVISION, "")
+        return int(text) if text.isdecimal() else 0
+
+    @cached_property
+    def is_ready(self) -> bool:
+        """Whether every replica is ready, by its status."""
+        return is_true(self.conditions, ReplicaSetCondition.READY)
+
+
+@dataclass(frozen=True)
+class DeploymentView(_Object):
+    """A WorkloadDeployment object."""
+
+    spec: WorkloadDeploymentSpec
+
+
+@dataclass(frozen=True)
+class ArtifactView(_Object):
+    """An Artifact object."""
+
+    spec: ArtifactSpec
+
+    @property
+    def image(self) -> str | None:
+        """The image to pull, by its digest where that is known; None until the artifact is resolved."""
+        url, digest = str(self.status.get("artifactUrl") or ""), str(self.status.get("digest") or "")
+        if not url or "@" in url or not digest:
+            return url or None
+        return f"{_without_tag(url)}@{digest}"
+
+
+@dataclass(frozen=True)
+class BrokenView(_Object):
+    """An object that breaks a rule of the API, such as one written before the rule was made."""
+
+    problem: str
+
+
+View = HostRecord | WorkloadView | ReplicaSetView | DeploymentView | ArtifactView | BrokenView
+
+
+def parse(kind: Kind, body: Json) -> View:
+    """Return the view of an object; a BrokenView when its spec breaks a rule, never an exception."""
+    meta = parse_metadata(body)
+    status = body.get("status") or {}
+    if kind is Kind.HOST:
+        return HostRecord(meta, status, body)
+    spec = body.get("spec") or {}
+    try:
+        match kind:
+            case Kind.WORKLOAD:
+                return WorkloadView(meta, status, WorkloadSpec.model_validate(spec))
+            case Kind.REPLICA_SET:
+                return ReplicaSetView(meta, status, WorkloadReplicaSetSpec.model_validate(spec))
+            case Kind.DEPLOYMENT:
+                return DeploymentView(meta, status, WorkloadDeploymentSpec.model_validate(spec))
+            case Kind.ARTIFACT:
+                return ArtifactView(meta, status, ArtifactSpec.model_validate(spec))
+    except ValidationError as error:
+        return BrokenView(meta, status, _sentence(error))
+
+
+def group_of(replica_set: ReplicaSetView) -> str:
+    """Return what the replicas of a set are spread by."""
+    return _group(replica_set.meta, replica_set.meta.uid)
+
+
+def _group(meta: Metadata, uid: str) -> str:
+    deployment = meta.labels.get(DEPLOYMENT_LABEL)
+    return f"{meta.key.namespace}/{deployment}" if deployment else uid
+
+
+def memory_bytes(spec: WorkloadSpec) -> int:
+    """Return the memory that the limits of a workload add up to."""
+    resources = [component.local_resources for component in spec.components]
+    if spec.service is not None:
+        resources.append(spec.service.local_resources)
+    return sum((one.memory_limit_mb or 0) << 20 for one in resources)
+
+
+def _without_tag(url: str) -> str:
+    path, _, last = url.rpartition("/")
+    return f"{path}/{last.partition(':')[0]}" if path else last.partition(":")[0]
+
+
+def _sentence(error: ValidationError) -> str:
+    """Return where and why a spec is wrong, without its values: they may be secret."""
+    parts = []
+    for item in error.errors(include_input=False, include_url=False):
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
+        parts.append(f"spec{path}: {item['msg']}")
+    return "; ".join(parts)
