@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ground.control_plane import ControlPlane
+from ground.wait import eventually_async
 from wasmcloud_operator.adapters.kopf_watch import KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, connect
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.engine.ports import Cluster, JsonObject, Watch
-from wasmcloud_operator.model.keys import Key, Kind
+from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 _namespaces = (f"contract-{number}" for number in itertools.count())
 
@@ -114,6 +115,66 @@ async def opened(kubeconfig: Path) -> AsyncIterator[KubernetesApi]:
         events.cancel()
         await asyncio.wait([events])
         await api.close()
+
+
+class Told:
+    """What a watch told: every object that is there, by its newest body."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[Ref, JsonObject] = {}
+
+    def see(self, kind: Kind, body: JsonObject, is_gone: bool) -> None:
+        metadata = body["metadata"]
+        ref = Ref(kind, Key(metadata["namespace"], metadata["name"]))
+        known = self._bodies.get(ref)
+        if is_gone and known is not None and known["metadata"]["uid"] == metadata["uid"]:
+            del self._bodies[ref]
+        elif not is_gone and (known is None or version(known) <= version(body)):
+            self._bodies[ref] = body
+
+    def there(self, kind: Kind) -> set[Key]:
+        return {ref.key for ref in self._bodies if ref.kind is kind}
+
+    async def eventually(self, ref: Ref, body: JsonObject, within_s: float = 30) -> None:
+        """The watch tells exactly what the write returned."""
+
+        async def check() -> None:
+            assert self._bodies.get(ref) == body
+
+        await eventually_async(check, within_s=within_s)
+
+    async def eventually_going(self, ref: Ref) -> None:
+        async def check() -> None:
+            assert "deletionTimestamp" in self._bodies[ref]["metadata"]
+
+        await eventually_async(check, within_s=30)
+
+    async def eventually_gone(self, ref: Ref) -> None:
+        async def check() -> None:
+            assert ref not in self._bodies
+
+        await eventually_async(check, within_s=30)
+
+
+def version(body: JsonObject) -> int:
+    return int(body["metadata"]["resourceVersion"])
+
+
+@contextlib.asynccontextmanager
+async def told_by(watch: Watch) -> AsyncIterator[Told]:
+    """Run a watch and collect what it tells."""
+    told = Told()
+    running = asyncio.create_task(watch.run(told.see))
+    try:
+        yield told
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled(), "the watch ended by itself"
+
+
+async def assert_synced(watch: Watch) -> None:
+    assert watch.is_synced(), "the watch is not synced"
 
 
 def deployment(namespace: str, name: str, **spec: Any) -> JsonObject:

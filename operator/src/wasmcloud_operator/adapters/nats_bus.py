@@ -22,6 +22,7 @@ from wasmcloud_operator.engine.ports import BusError, Disconnected, Hear, NoRepl
 _log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S: Final = 10.0
+_CLOSE_TIMEOUT_S: Final = 1.0
 _PING_INTERVAL_S: Final = 2
 """With two pings unanswered a dead link shows after 6 s: before hosts are taken for silent (10 s)."""
 _FIRST_RETRY_S: Final = 0.1
@@ -151,7 +152,7 @@ class NatsBus:
         finally:
             self._client = None
             self._fail_waiting()
-            await client.close()
+            await _close(client)
 
     async def _connect(self, client: Client, causes: list[Exception], **callbacks: Any) -> None:
         """Connect once: waiting and trying again is ``run``'s, so that files are read and names resolved anew."""
@@ -187,6 +188,13 @@ class NatsBus:
         for reply in self._waiting.values():
             if not reply.done():
                 reply.set_exception(Disconnected("the connection to NATS was lost"))
+
+
+async def _close(client: Client) -> None:
+    """Close the connection; after a failed TLS handshake asyncio waits for ever for the end of a closed socket."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await client.close()
 
 
 def _tls(options: NatsOptions) -> ssl.SSLContext | None:

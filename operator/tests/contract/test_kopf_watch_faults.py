@@ -1,0 +1,156 @@
+"""Watching through what happens to API servers and rights."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from ground.control_plane import OPERATOR, ControlPlane
+from ground.wait import eventually, eventually_async
+from wasmcloud_operator.adapters.kopf_watch import KopfWatch
+from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi
+from wasmcloud_operator.engine.ports import Unavailable
+from wasmcloud_operator.model.keys import Key, Kind, Ref
+
+from contract.worlds import KubernetesWorld, assert_synced, opened, told_by, workload
+
+DISCOVERY = {
+    "/api",
+    "/api/v1",
+    "/apis",
+    "/apis/admissionregistration.k8s.io/v1",
+    "/apis/apiextensions.k8s.io/v1",
+    "/apis/runtime.wasmcloud.dev/v1alpha1",
+}
+PLURALS = "hosts,workloads,workloadreplicasets,workloaddeployments,artifacts"
+
+
+@pytest.fixture
+async def as_operator(kubernetes: KubernetesWorld) -> AsyncIterator[KubernetesApi]:
+    """The API for a user who has no rights but those that a test gives."""
+    async with opened(kubernetes.plane.kubeconfig(OPERATOR)) as api:
+        yield api
+
+
+def grant(world: KubernetesWorld, name: str = "ours") -> None:
+    """A Role on our kinds in the world's namespace, bound to the operator."""
+    flags = ("-n", world.namespace)
+    resources = [f"{plural}.runtime.wasmcloud.dev" for plural in PLURALS.split(",")]
+    resources += [f"{plural}.runtime.wasmcloud.dev/status" for plural in PLURALS.split(",")]
+    verbs = "get,list,watch,create,update,patch,delete"
+    world.plane.kubectl("create", "role", name, *flags, f"--verb={verbs}", f"--resource={','.join(resources)}")
+    world.plane.kubectl("create", "rolebinding", name, *flags, f"--role={name}", f"--user={OPERATOR.name}")
+
+
+def revoke(world: KubernetesWorld, name: str = "ours") -> None:
+    world.plane.kubectl("delete", "rolebinding,role", name, "-n", world.namespace)
+
+
+async def assert_answered(watch: KopfWatch, *, is_answered: bool = True) -> None:
+    assert watch.is_answered() is is_answered
+
+
+async def test_roles_are_enough_and_nothing_cluster_wide_is_asked(
+    kubernetes: KubernetesWorld, as_operator: KubernetesApi
+) -> None:
+    grant(kubernetes)
+    before = len(kubernetes.plane.audited())
+    watch = KopfWatch(as_operator, list(Kind), [kubernetes.namespace])
+    async with told_by(watch) as told:
+        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        ref = Ref(Kind.WORKLOAD, Key(kubernetes.namespace, "hello"))
+        created = await as_operator.create(Kind.WORKLOAD, workload(kubernetes.namespace, "hello"))
+        await told.eventually(ref, created)
+    calls = kubernetes.plane.audited()[before:]
+    # Which kinds there are is told to everyone who is logged in: no Role is needed.
+    assert {call["requestURI"] for call in calls if "objectRef" not in call} <= DISCOVERY
+    resources = [call for call in calls if "objectRef" in call]
+    assert {call["objectRef"]["namespace"] for call in resources} == {kubernetes.namespace}
+    assert {call["verb"] for call in resources} == {"list", "watch", "create"}
+    assert {call["responseStatus"]["code"] for call in calls} <= {200, 201}
+
+
+async def test_rights_that_come_later_are_enough(kubernetes: KubernetesWorld, as_operator: KubernetesApi) -> None:
+    watch = KopfWatch(as_operator, [Kind.WORKLOAD], [kubernetes.namespace])
+    ref = Ref(Kind.WORKLOAD, Key(kubernetes.namespace, "hello"))
+    created = await kubernetes.api.create(Kind.WORKLOAD, workload(kubernetes.namespace, "hello"))
+    with pytest.raises(Unavailable, match="cannot get resource"):
+        await as_operator.get(ref)
+    async with told_by(watch) as told:
+        await eventually_async(lambda: assert_refused(kubernetes.plane, 3), within_s=60)
+        assert not watch.is_synced()
+        assert not watch.is_answered()
+        grant(kubernetes)
+        await eventually_async(lambda: assert_synced(watch), within_s=60)
+        await told.eventually(ref, created)
+        assert watch.is_answered()
+
+
+async def assert_refused(plane: ControlPlane, count: int) -> None:
+    calls = [call for call in plane.audited() if call["responseStatus"]["code"] == 403]
+    assert len(calls) >= count, f"refused {len(calls)} times so far"
+
+
+async def test_the_api_server_may_be_killed_and_come_back(
+    kubernetes: KubernetesWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "kopf")
+    plane = kubernetes.plane
+    watch = KopfWatch(kubernetes.api, [Kind.WORKLOAD, Kind.HOST], [kubernetes.namespace])
+    ref = Ref(Kind.WORKLOAD, Key(kubernetes.namespace, "hello"))
+    async with told_by(watch) as told:
+        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await kubernetes.api.create(Kind.WORKLOAD, workload(kubernetes.namespace, "hello"))
+        with restarted(plane):
+            await eventually_async(lambda: assert_answered(watch, is_answered=False), within_s=60)
+            with pytest.raises(Unavailable):
+                await kubernetes.api.get(ref)
+        assert watch.is_synced()
+        patched = await kubernetes.api.patch(ref, {"spec": {"hostId": "h1"}})
+        await told.eventually(ref, patched, within_s=60)
+        await eventually_async(lambda: assert_answered(watch), within_s=60)
+
+
+@contextlib.contextmanager
+def restarted(plane: ControlPlane) -> Iterator[None]:
+    """The API server is down inside of the block and serves again after it."""
+    plane.api_server.kill()
+    try:
+        yield
+    finally:
+        plane.api_server.start()
+        eventually(plane.assert_ready, within_s=180, every_s=0.2)
+
+
+async def test_crds_may_come_after_the_operator(kubernetes: KubernetesWorld, caplog: pytest.LogCaptureFixture) -> None:
+    plane = kubernetes.plane
+    name = "artifacts.runtime.wasmcloud.dev"
+    definition = json.loads(plane.kubectl("get", "crd", name, "-o", "json"))
+    plane.kubectl("delete", "crd", name)
+    watch = KopfWatch(kubernetes.api, list(Kind), [kubernetes.namespace])
+    try:
+        async with told_by(watch) as told:
+            await eventually_async(lambda: assert_logged(caplog, "crds_missing"), within_s=60)
+            assert not watch.is_synced()
+            restore(plane, definition)
+            await eventually_async(lambda: assert_synced(watch), within_s=60)
+            body = {"metadata": {"namespace": kubernetes.namespace, "name": "a"}, "spec": {"image": "r.local/a:1"}}
+            created = await kubernetes.api.create(Kind.ARTIFACT, body)
+            await told.eventually(Ref(Kind.ARTIFACT, Key(kubernetes.namespace, "a")), created)
+    finally:
+        restore(plane, definition)
+
+
+def restore(plane: ControlPlane, definition: dict[str, object]) -> None:
+    """Apply a CRD again and wait until it is served."""
+    kept = {"name": definition["metadata"]["name"]}  # type: ignore[index]
+    body = {key: definition[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": kept}
+    plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    plane.kubectl("wait", "crd", kept["name"], "--for=condition=Established", "--timeout=60s")
+
+
+async def assert_logged(caplog: pytest.LogCaptureFixture, event: str) -> None:
+    assert event in [record.getMessage() for record in caplog.records]

@@ -1,0 +1,300 @@
+"""NATS as the engine sees it, against a real nats-server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ground.nats import NatsServer
+from ground.wait import eventually_async
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
+from wasmcloud_operator.engine.ports import Disconnected, NoReply, NoResponders
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[NatsBus]:
+    async with running(NatsBus(NatsOptions(nats_server.url))) as (bus, _):
+        yield bus
+
+
+@pytest.fixture
+async def host(nats_server: NatsServer) -> AsyncIterator[Client]:
+    """Somebody at the other end."""
+    async with connected(nats_server.url) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def running(bus: NatsBus, *, is_reachable: bool = True) -> AsyncIterator[tuple[NatsBus, list[tuple[str, bytes]]]]:
+    heard: list[tuple[str, bytes]] = []
+    task = asyncio.create_task(bus.run(lambda host_id, payload: heard.append((host_id, payload))))
+    try:
+        if is_reachable:
+            await eventually_async(lambda: assert_connected(bus), within_s=30)
+        yield bus, heard
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled(), "the bus gave up"
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Client]:
+    client = Client()
+    await client.connect(url)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def assert_connected(bus: NatsBus, *, is_connected: bool = True) -> None:
+    assert bus.is_connected() is is_connected, f"connected: {bus.is_connected()}"
+
+
+async def echo(message: Msg) -> None:
+    await message.respond(message.data[::-1])
+
+
+async def silence(_message: Msg) -> None:
+    return
+
+
+async def test_a_request_gets_its_reply(bus: NatsBus, host: Client) -> None:
+    await host.subscribe("runtime.host.h1.>", cb=echo)
+    await host.flush()
+    assert await bus.request("runtime.host.h1.heartbeat", b"abc", timeout_s=10) == b"cba"
+    assert await bus.request("runtime.host.h1.heartbeat", b"", timeout_s=10) == b""
+
+
+async def test_requests_do_not_mix_or_wait_for_one_another(bus: NatsBus, host: Client) -> None:
+    await host.subscribe("mute", cb=silence)
+    await host.subscribe("echo", cb=echo)
+    await host.flush()
+    slow = asyncio.create_task(bus.request("mute", b"", timeout_s=60))
+    replies = await asyncio.gather(*(bus.request("echo", f"{n:04}".encode(), timeout_s=30) for n in range(1000)))
+    assert replies == [f"{n:04}"[::-1].encode() for n in range(1000)]
+    assert not slow.done()
+    slow.cancel()
+    await asyncio.wait([slow])
+
+
+async def test_nobody_listening_is_told_at_once(bus: NatsBus) -> None:
+    with pytest.raises(NoResponders):
+        await asyncio.wait_for(bus.request("runtime.host.nobody.heartbeat", b"{}", timeout_s=600), 30)
+
+
+async def test_silence_ends_with_the_time_limit(bus: NatsBus, host: Client) -> None:
+    await host.subscribe("mute", cb=silence)
+    await host.flush()
+    with pytest.raises(NoReply, match=r"mute within 0\.1 s"):
+        await bus.request("mute", b"", timeout_s=0.1)
+
+
+async def test_a_late_reply_reaches_nobody_else(bus: NatsBus, host: Client) -> None:
+    waiting: list[Msg] = []
+
+    async def hold(message: Msg) -> None:
+        waiting.append(message)
+
+    await host.subscribe("slow", cb=hold)
+    await host.subscribe("echo", cb=echo)
+    await host.flush()
+    with pytest.raises(NoReply):
+        await bus.request("slow", b"", timeout_s=0.1)
+    second = asyncio.create_task(bus.request("slow", b"", timeout_s=30))
+
+    async def assert_held() -> None:
+        assert len(waiting) == 2
+
+    await eventually_async(assert_held, within_s=30)
+    await waiting[0].respond(b"late")
+    await waiting[1].respond(b"in time")
+    assert await second == b"in time"
+
+
+async def test_what_is_too_large_for_nats_is_no_connection_problem(bus: NatsBus) -> None:
+    with pytest.raises(NoReply, match="max_payload"):
+        await bus.request("echo", b"x" * 2_000_000, timeout_s=10)
+    assert bus.is_connected()
+
+
+async def test_heartbeats_are_heard_with_the_id_of_their_subject(nats_server: NatsServer, host: Client) -> None:
+    async with running(NatsBus(NatsOptions(nats_server.url))) as (_, heard):
+        await host.publish("runtime.operator.heartbeat.h1", b"one")
+        await host.publish("runtime.operator.heartbeat.h2.forged", b"other subject")
+        await host.publish("runtime.operator.heartbeat.h2", b"two")
+
+        async def assert_heard() -> None:
+            assert heard == [("h1", b"one"), ("h2", b"two")]
+
+        await eventually_async(assert_heard, within_s=30)
+
+
+async def test_a_lost_connection_ends_requests_at_once(bus: NatsBus, host: Client, nats_server: NatsServer) -> None:
+    await host.subscribe("mute", cb=silence)
+    await host.flush()
+    waiting = asyncio.create_task(bus.request("mute", b"", timeout_s=600))
+    await host.close()
+    nats_server.stop()
+    with pytest.raises(Disconnected):
+        await asyncio.wait_for(waiting, 30)
+    with pytest.raises(Disconnected):
+        await bus.request("mute", b"", timeout_s=600)
+
+
+async def test_a_restarted_server_is_found_again(nats_server: NatsServer) -> None:
+    async with running(NatsBus(NatsOptions(nats_server.url))) as (bus, heard):
+        assert bus.connection_count() == 1
+        nats_server.stop()
+        await eventually_async(lambda: assert_connected(bus, is_connected=False), within_s=30)
+        nats_server.start()
+        await eventually_async(lambda: assert_connected(bus), within_s=30)
+        assert bus.connection_count() == 2
+        async with connected(nats_server.url) as host:
+            await host.subscribe("echo", cb=echo)
+            await host.publish("runtime.operator.heartbeat.h1", b"again")
+            await host.flush()
+            assert await bus.request("echo", b"ab", timeout_s=10) == b"ba"
+
+            async def assert_heard() -> None:
+                assert heard == [("h1", b"again")]
+
+            await eventually_async(assert_heard, within_s=30)
+
+
+async def test_a_server_that_comes_later_is_found(nats_server: NatsServer) -> None:
+    nats_server.stop()
+    async with running(NatsBus(NatsOptions(nats_server.url)), is_reachable=False) as (bus, _):
+        with pytest.raises(Disconnected):
+            await bus.request("echo", b"", timeout_s=10)
+        nats_server.start()
+        await eventually_async(lambda: assert_connected(bus), within_s=30)
+
+
+async def test_a_server_that_hangs_counts_as_gone_before_its_hosts_do(bus: NatsBus, nats_server: NatsServer) -> None:
+    os.kill(nats_server.process.pid, signal.SIGSTOP)
+    try:
+        await eventually_async(lambda: assert_connected(bus, is_connected=False), within_s=30)
+    finally:
+        os.kill(nats_server.process.pid, signal.SIGCONT)
+    await eventually_async(lambda: assert_connected(bus), within_s=60)
+
+
+async def test_requests_are_measured(nats_server: NatsServer) -> None:
+    seen: list[tuple[str, str]] = []
+    bus = NatsBus(NatsOptions(nats_server.url), lambda command, outcome, _seconds: seen.append((command, outcome)))
+    async with running(bus), connected(nats_server.url) as host:
+        await host.subscribe("runtime.host.h1.>", cb=echo)
+        await host.flush()
+        await bus.request("runtime.host.h1.workload.start", b"", timeout_s=10)
+        with pytest.raises(NoResponders):
+            await bus.request("runtime.host.h2.heartbeat", b"", timeout_s=10)
+    assert seen == [("workload.start", "reply"), ("heartbeat", "NoResponders")]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    ca: Path
+    cert: Path
+    key: Path
+
+
+def certificates(directory: Path, name: str) -> Certificates:
+    """A CA that has signed one certificate, good for 127.0.0.1 and as a client's."""
+    ca_key, ca, key, request, cert = (
+        directory / f"{name}-{part}.pem" for part in ("ca-key", "ca", "key", "csr", "crt")
+    )
+
+    def openssl(*arguments: str | Path) -> None:
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    extensions = directory / f"{name}.ext"
+    extensions.write_text("subjectAltName=IP:127.0.0.1\nkeyUsage=digitalSignature\n")
+    openssl("req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-subj", f"/CN={name} CA", "-days", "1")
+    openssl("req", *new_key, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+    signer = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "1", "-extfile", extensions)
+    openssl("x509", "-req", "-in", request, "-out", cert, *signer)
+    return Certificates(ca, cert, key)
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[NatsServer]]:
+    """Makes a server that asks its clients for a certificate."""
+
+    def make(ours: Certificates, *, is_tls_first: bool = False) -> NatsServer:
+        config = tmp_path / "nats.conf"
+        first = "handshake_first: true" if is_tls_first else ""
+        files = f'cert_file: "{ours.cert}", key_file: "{ours.key}", ca_file: "{ours.ca}"'
+        config.write_text(f"tls {{ {files}, verify: true\n {first} }}\n")
+        return NatsServer(tmp_path, ["--config", str(config)])
+
+    return make
+
+
+@pytest.mark.parametrize("is_tls_first", [False, True])
+async def test_tls_with_certificates_on_both_sides(
+    tmp_path: Path, tls_server: Callable[..., NatsServer], is_tls_first: bool
+) -> None:
+    ours = certificates(tmp_path, "ours")
+    server = tls_server(ours, is_tls_first=is_tls_first)
+    server.process.start()
+    try:
+        options = NatsOptions(
+            server.url, ca=ours.ca, client_cert=ours.cert, client_key=ours.key, is_tls_first=is_tls_first
+        )
+        async with running(NatsBus(options)) as (bus, _):
+            with pytest.raises(NoResponders):
+                await bus.request("nobody", b"", timeout_s=10)
+    finally:
+        server.stop()
+
+
+async def test_a_server_that_another_ca_signed_is_not_spoken_to(
+    tmp_path: Path, tls_server: Callable[..., NatsServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, theirs = certificates(tmp_path, "ours"), certificates(tmp_path, "theirs")
+    server = tls_server(theirs)
+    server.process.start()
+    try:
+        options = NatsOptions(server.url, ca=ours.ca, client_cert=ours.cert, client_key=ours.key)
+        async with running(NatsBus(options), is_reachable=False) as (bus, _):
+
+            async def assert_refused() -> None:
+                assert "CERTIFICATE_VERIFY_FAILED" in str([record.__dict__ for record in caplog.records])
+
+            await eventually_async(assert_refused, within_s=30)
+            assert not bus.is_connected()
+    finally:
+        server.stop()
+
+
+async def test_a_password_in_the_url_logs_in_and_is_shown_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with NatsServer(tmp_path, ["--user", "operator", "--pass", "hunter2"]) as server:
+        wrong = NatsOptions(server.url.replace("nats://", "nats://operator:hunter1@"))
+        right = NatsOptions(server.url.replace("nats://", "nats://operator:hunter2@"))
+        async with running(NatsBus(wrong), is_reachable=False) as (bus, _):
+
+            async def assert_refused() -> None:
+                assert "Authorization" in str([record.__dict__ for record in caplog.records])
+
+            await eventually_async(assert_refused, within_s=30)
+            assert not bus.is_connected()
+        async with running(NatsBus(right)) as (bus, _):
+            assert bus.is_connected()
+    shown = str([record.__dict__ for record in caplog.records]) + repr(right) + str(right)
+    assert "hunter" not in shown
