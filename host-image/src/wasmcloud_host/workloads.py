@@ -27,6 +27,9 @@ log: Final = logging.getLogger(__name__)
 STARTED: Final = "Workload started successfully"
 STOPPED_MEANWHILE: Final = "Workload was stopped while starting"
 
+STOP_PATIENCE_S: Final = 20.0
+"""A stop is answered by then, even if requests in flight aren't done: the operator waits 30 s for the answer."""
+
 
 class _RefusedError(Exception):
     """A start that leaves nothing behind, so that the same id may be tried again."""
@@ -105,14 +108,17 @@ class Workloads:
         return tuple(_status(key, entry.state, entry.message) for key, entry in self._entries.items())
 
     async def stop(self, workload_id: WorkloadId) -> WorkloadStatus:
-        """Stop a workload, running or not, and free its id; returns when it is gone."""
+        """Stop a workload, running or not, and free its id.
+
+        Returns when it is gone, or after `STOP_PATIENCE_S` when it goes on to finish what it serves.
+        """
         entry = self._entries.get(workload_id)
         if entry is None:
             return _not_found(workload_id)
         if entry.stop is None:
-            entry.state, entry.message = WorkloadState.STOPPING, ""
+            entry.state, entry.message = WorkloadState.STOPPING, "Workload is being stopped"
             entry.stop = asyncio.create_task(self._end(workload_id, entry))
-        await asyncio.wait([entry.stop])
+        await asyncio.wait([entry.stop], timeout=STOP_PATIENCE_S)
         return _status(workload_id, entry.state, entry.message)
 
     async def until_empty(self) -> None:

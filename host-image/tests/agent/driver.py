@@ -111,12 +111,21 @@ class Operator:
         return {each["workloadId"]: each["workloadState"].removeprefix("WORKLOAD_STATE_") for each in listed}
 
 
+class HostProcess(Process):
+    """A process whose end is looked at."""
+
+    def exit_code(self, within_s: float = PATIENCE_S) -> int:
+        """Wait for its end; what a signal ended has the signal's number, negative."""
+        assert self._running is not None, f"{self.name} was not started"
+        return self._running.wait(within_s)
+
+
 @dataclass(slots=True)
 class Host:
     """A host process. `id` is given, so it is known before the first heartbeat."""
 
     id: str
-    process: Process
+    process: HostProcess
     http_port: int
     web_port: int
     first_heartbeat: Json = field(default_factory=dict)
@@ -127,7 +136,7 @@ class Host:
 
 def host_process(
     directory: Path, name: str, flags: Mapping[str, str | list[str]], env: Mapping[str, str] | None = None
-) -> Process:
+) -> HostProcess:
     """A host, not started yet. `flags` without their dashes; a list repeats the flag, an empty one is a bare flag."""
     argv: list[str | Path] = [sys.executable, "-m", "wasmcloud_host"]
     for flag, values in flags.items():
@@ -135,4 +144,4 @@ def host_process(
             argv.append(f"--{flag}")
         for value in [values] if isinstance(values, str) else values:
             argv += [f"--{flag}", value]
-    return Process(name, argv, directory / f"{name}.log", env)
+    return HostProcess(name, argv, directory / f"{name}.log", env)

@@ -91,7 +91,7 @@ async def test_id_taken_by_other_content(start_host: StartHost, operator: Operat
         ("text.wasm", "text"),
         ("html.wasm", "text.wasm|HTML|text"),
         ("core-module.wasm", "core module"),
-        ("truncated.wasm", "truncated|ends"),
+        ("truncated.wasm", "truncated|ends|out of bounds"),
         ("wrong-wasi.wasm", "wasi:http/types@0.9.9"),
         ("unknown-import.wasm", "acme:custom/thing@1.0.0"),
         ("no-handler.wasm", "handler"),
