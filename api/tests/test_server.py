@@ -9,7 +9,7 @@ from ground.control_plane import ControlPlane
 from wasmcloud_api import egress, manifest
 
 from .manifest_cases import BAD, Bad
-from .manifests import FULL, SMALL, Document, changed, dotted
+from .manifests import FULL, REMOVED, SMALL, Document, Path, changed, dotted
 from .schema_server import NAMESPACE, RefusedError, SchemaServer
 from .test_egress import CASES
 
@@ -19,6 +19,25 @@ def test_the_server_accepts_it_and_fills_in_the_same_defaults(schema_server: Sch
     ours = manifest.parse(document)
     stored = type(ours).model_validate(schema_server.create(document))
     assert getattr(stored, "spec", None) == getattr(ours, "spec", None)
+
+
+NULLS = [
+    ("Workload", ("spec", "hostSelector")),
+    ("Workload", ("spec", "service")),
+    ("Workload", ("spec", "volumes")),
+    ("Workload", ("spec", "components", 0, "poolSize")),
+    ("WorkloadDeployment", ("spec", "replicas")),
+    ("WorkloadDeployment", ("spec", "rollingUpdate", "maxSurge")),
+    ("WorkloadDeployment", ("spec", "template", "labels")),
+]
+
+
+@pytest.mark.parametrize(("kind", "path"), NULLS, ids=[dotted(path) for _, path in NULLS])
+def test_null_means_absent_to_both(schema_server: SchemaServer, kind: str, path: Path) -> None:
+    document = changed(FULL[kind], path, None)
+    stored = type(manifest.parse(document)).model_validate(schema_server.create(document))
+    assert stored.document()["spec"] == manifest.parse(document).document()["spec"]
+    assert manifest.parse(document).document() == manifest.parse(changed(FULL[kind], path, REMOVED)).document()
 
 
 @pytest.mark.parametrize("kind", FULL)
