@@ -16,9 +16,6 @@ WorkloadId = NewType("WorkloadId", str)
 Namespace = NewType("Namespace", str)
 """A Kubernetes namespace."""
 
-ObjectName = NewType("ObjectName", str)
-"""A Kubernetes object's name."""
-
 Environment = NewType("Environment", str)
 """A tenant: the namespace whose workloads a host serves."""
 
