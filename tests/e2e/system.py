@@ -135,10 +135,16 @@ class System:
         logs = "".join(f"\n--- {process.name}\n{process.log_tail(200)}\n" for process in processes)
         return f"--- objects\n{objects}\n--- events\n{events}\n{logs}"
 
-    def _operator_process(self) -> Process:
+    def restart_operator(self, *flags: str) -> None:
+        """End the operator and start one with these flags added."""
+        self.operator.stop()
+        self.operator = self._operator_process(*flags)
+        self.operator.start()
+
+    def _operator_process(self, *flags: str) -> Process:
         argv = [
             *(sys.executable, "-m", "wasmcloud_operator", "--nats-url", self.nats.url),
-            *("--watch-namespaces", self.namespace),
+            *("--watch-namespaces", self.namespace, *flags),
         ]
         env = {
             "KUBECONFIG": str(self.control_plane.kubeconfig(OPERATOR)),

@@ -60,6 +60,17 @@ def test_loopback_is_denied_whatever_the_rule_says(system: System, outside: str)
     assert "you got out" not in answer.body
 
 
+@pytest.mark.parametrize(("guest", "interface"), GUESTS)
+def test_the_machine_s_loopback_is_out_of_reach_of_sockets(
+    system: System, outside: str, guest: str, interface: str
+) -> None:
+    host = system.add_host("one", "--no-deny-special-ranges")
+    allowed = {"localResources": {"allowedHosts": ["*"]}}
+    system.apply(deployment("app", image=f"file://{guest}.wasm", interfaces=[interface], component=allowed))
+    system.await_ready("app")
+    assert host.get("app.localhost", f"/connect?addr={outside}").body == "connection-refused"
+
+
 def test_a_service_is_reached_on_its_workload_s_own_loopback(system: System) -> None:
     host = system.add_host("one")
     service = {"image": "file://service.wasm"}
