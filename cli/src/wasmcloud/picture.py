@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from wasmcloud.links import links_of
 
 Body = Mapping[str, Any]
 
-_NOT_YET = frozenset(
+_UNPLACED = frozenset(
     {Reason.NO_HOSTS, Reason.NO_MATCHING_HOST, Reason.INSUFFICIENT_CAPACITY, Reason.HOST_PIN_UNAVAILABLE}
 )
 """Reasons that are an answer only once every host has joined."""
@@ -69,6 +69,11 @@ class Picture:
     workloads: tuple[WorkloadRow, ...]
 
     @property
+    def has_all_hosts(self) -> bool:
+        """No host is still starting."""
+        return all(row.state != "starting" for row in self.hosts)
+
+    @property
     def is_hopeless(self) -> bool:
         """Nothing serves, and nothing is on its way."""
         return bool(self.workloads) and all(row.is_failed and not row.ready_count for row in self.workloads)
@@ -78,12 +83,15 @@ def picture_of(
     objects: Iterable[Body],
     addresses: Mapping[HostId, Address],
     gone: Collection[HostId] = (),
+    *,
+    has_settled: bool,
     told_as: Callable[[str], str] = str,
 ) -> Picture:
     """Arrange the store's objects.
 
-    ``addresses`` has the hosts that were started, ``gone`` those whose process ended; ``told_as`` turns a message into
-    what a person should read.
+    ``addresses`` has the hosts that were started, ``gone`` those whose process ended; ``has_settled`` says that all
+    have joined and the operator has had the time to see what that means; ``told_as`` turns a message into what a person
+    should read.
     """
     bodies = list(objects)
     hosts = {body["hostId"]: body for body in bodies if body["kind"] == "Host"}
@@ -92,12 +100,11 @@ def picture_of(
         _host_row(host_id, address, hosts.get(host_id), replicas, is_gone=host_id in gone)
         for host_id, address in addresses.items()
     )
-    has_all_hosts = all(row.state != "starting" for row in rows)
     by_owner = _by_top_owner(bodies, replicas)
     tops = [body for body in bodies if _is_top(body)]
     replicas_of = (by_owner.get(top["metadata"]["uid"], []) for top in tops)
     workloads = (
-        _workload_row(top, of_top, addresses, has_all_hosts=has_all_hosts)
+        _workload_row(top, of_top, addresses, has_settled=has_settled)
         for top, of_top in zip(tops, replicas_of, strict=True)
     )
     return Picture(rows, tuple(replace(row, message=told_as(row.message)) for row in workloads))
@@ -116,17 +123,17 @@ def _host_row(host_id: str, address: Address, host: Body | None, replicas: Seque
 
 
 def _workload_row(
-    top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address], *, has_all_hosts: bool
+    top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address], *, has_settled: bool
 ) -> WorkloadRow:
     ready = [body for body in replicas if _is_ready(body)]
     wanted = 1 if top["kind"] == "Workload" else top["spec"].get("replicas", 1)
-    trouble = _trouble([top, *replicas], has_all_hosts=has_all_hosts)
+    trouble = _trouble(replicas or [top], has_settled=has_settled)
     if trouble is not None:
         state, message = trouble["reason"], trouble.get("message", "")
     elif len(ready) >= wanted:
         state, message = "Running" if wanted else "Scaled to 0", ""
     else:
-        state, message = "Starting", _waiting_for(replicas)
+        state, message = _waiting_for(replicas)
     return WorkloadRow(
         name=f"{top['metadata']['namespace']}/{top['metadata']['name']}",
         ready_count=len(ready),
@@ -138,24 +145,26 @@ def _workload_row(
     )
 
 
-def _trouble(bodies: Iterable[Body], *, has_all_hosts: bool) -> Body | None:
+def _trouble(bodies: Iterable[Body], *, has_settled: bool) -> Body | None:
     """Return the first condition that says why something can't run as it is."""
+    reasons = _FAILED | _UNPLACED if has_settled else _FAILED
+    return next((ready for ready in _unready(bodies) if ready["reason"] in reasons), None)
+
+
+def _waiting_for(replicas: Sequence[Body]) -> tuple[str, str]:
+    """Return reason and message of the first replica that isn't ready."""
+    ready = next(_unready(replicas), None)
+    if ready is None or ready["reason"] in _UNPLACED:
+        return str(Reason.STARTING), ""
+    return str(ready["reason"]), str(ready.get("message", ""))
+
+
+def _unready(bodies: Iterable[Body]) -> Iterator[Body]:
+    """Yield the Ready conditions that don't hold."""
     for body in bodies:
-        for condition in body.get("status", {}).get("conditions") or ():
-            reason = condition.get("reason")
-            if condition["status"] != "True" and (reason in _FAILED or (has_all_hosts and reason in _NOT_YET)):
-                found: Body = condition
-                return found
-    return None
-
-
-def _waiting_for(replicas: Sequence[Body]) -> str:
-    """Return what the first replica that isn't ready says of itself."""
-    for body in replicas:
         condition = _condition(body, "Ready")
         if condition is not None and condition["status"] != "True":
-            return str(condition.get("message", ""))
-    return ""
+            yield condition
 
 
 def _by_top_owner(bodies: Sequence[Body], replicas: Sequence[Body]) -> dict[str, list[Body]]:

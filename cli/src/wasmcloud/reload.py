@@ -28,6 +28,7 @@ async def reload(
             current = read_manifests(paths, components)
             for line in await applied.become(current):
                 screen.say(line)
+            components.forget_all_but(current.images | applied.images_in_use())
         except Complaint as complaint:
             for sentence in complaint.sentences:
                 screen.say(f"Not rolled in: {sentence}")

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-from wasmcloud.addresses import Address, host_addresses, require_free
+from wasmcloud.addresses import host_addresses, require_free
 from wasmcloud.complaints import Broken, Complaint
 from wasmcloud.components import Components
-from wasmcloud.local_hosts import DRAIN_TIMEOUT_S, LocalHost, start_host
-from wasmcloud.local_nats import LocalNats, start_nats
+from wasmcloud.local_hosts import LocalHost, Surroundings, running_hosts
+from wasmcloud.local_nats import LocalNats, running_nats
 from wasmcloud.manifests import Manifests, read_manifests
 from wasmcloud.options import Options
 from wasmcloud.run_folder import run_folder
 from wasmcloud.screen import Screen
-
-_STOP_HOST_WITHIN_S = DRAIN_TIMEOUT_S + 3.0
-_STOP_NATS_WITHIN_S = 2.0
 
 
 async def up(options: Options, screen: Screen) -> None:
@@ -29,7 +26,10 @@ async def up(options: Options, screen: Screen) -> None:
         addresses = host_addresses(options.http, options.host_count)
         manifests = read_manifests(options.files, components)
         require_free(addresses)
-        async with _nats(folder) as nats, _hosts(addresses, nats, components, folder) as hosts:
+        async with AsyncExitStack() as stack:
+            nats = await stack.enter_async_context(running_nats(folder))
+            surroundings = Surroundings(nats.url, components.folder, manifests.loopback_registries, logs=folder)
+            hosts = await stack.enter_async_context(running_hosts(addresses, surroundings))
             await _serve(options, manifests, components, screen, nats=nats, hosts=hosts)
 
 
@@ -86,30 +86,6 @@ async def _serve(
 async def _require_alive(nats: LocalNats) -> None:
     await nats.child.process.wait()
     raise Broken(nats.child.end())
-
-
-@asynccontextmanager
-async def _nats(folder: Path) -> AsyncIterator[LocalNats]:
-    nats = await start_nats(folder)
-    try:
-        yield nats
-    finally:
-        await nats.child.stop(_STOP_NATS_WITHIN_S)
-
-
-@asynccontextmanager
-async def _hosts(
-    addresses: Sequence[Address], nats: LocalNats, components: Components, folder: Path
-) -> AsyncIterator[Sequence[LocalHost]]:
-    hosts: list[LocalHost] = []
-    try:
-        for number, address in enumerate(addresses, start=1):
-            hosts.append(
-                await start_host(number, address, nats_url=nats.url, components=components.folder, folder=folder)
-            )
-        yield hosts
-    finally:
-        await asyncio.gather(*(host.child.stop(_STOP_HOST_WITHIN_S) for host in hosts))
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
