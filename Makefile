@@ -54,6 +54,7 @@ lint: $(VENV)/.engine ## ruff, mypy, import contracts, generated files, rustfmt,
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m wasmcloud_api.crd --check crds
 	$(BIN)/python -m wasmcloud_api.conditions --check docs/conditions.md
+	$(BIN)/python -m wasmcloud_api.reference --check docs/api.md
 	cargo fmt --check --manifest-path $(ENGINE)/Cargo.toml
 	cargo clippy --quiet --release --locked --all-targets --manifest-path $(ENGINE)/Cargo.toml -- -D warnings
 
@@ -72,6 +73,7 @@ engine: $(VENV)/.engine ## Build the engine and everything that runs it into .ve
 generate: $(VENV)/.packages ## Write crds/ and generated docs from api/
 	$(BIN)/python -m wasmcloud_api.crd crds
 	$(BIN)/python -m wasmcloud_api.conditions docs/conditions.md
+	$(BIN)/python -m wasmcloud_api.reference docs/api.md
 
 .PHONY: lock
 lock: $(VENV)/.packages ## Resolve dependencies anew into requirements.lock and Cargo.lock
