@@ -8,6 +8,7 @@ from typing import Final
 
 from wasmcloud_api.crds import HostInterface, TopologySpreadConstraint, WorkloadSpec
 from wasmcloud_api.names import Environment, HostId
+
 from wasmcloud_operator.model.hosts import HostView
 from wasmcloud_operator.model.views import memory_bytes
 

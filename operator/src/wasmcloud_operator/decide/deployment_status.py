@@ -8,6 +8,7 @@ from typing import Any
 
 from wasmcloud_api.conditions import DeploymentCondition, Reason
 from wasmcloud_api.names import DEPLOYMENT_LABEL
+
 from wasmcloud_operator.decide.rollout import SetState, bounds
 from wasmcloud_operator.decide.status import readiness
 from wasmcloud_operator.model.conditions import Condition, fails, holds, merge_conditions
@@ -88,7 +89,7 @@ def _conditions(facts: DeploymentFacts) -> list[Condition]:
 
 
 def is_complete(facts: DeploymentFacts) -> bool:
-    """Whether the rollout of the present template is over: all replicas are of it, available, and no old one is left."""
+    """Whether the rollout of the present template is over: all replicas are of it and available, no old one is left."""
     current, wanted = facts.current, facts.view.spec.replicas
     if current is None or facts.problem is not None:
         return False

@@ -10,6 +10,7 @@ from typing import Any, Final
 from wasmcloud_api.conditions import HostCondition, Reason
 from wasmcloud_api.names import API_VERSION
 from wasmcloud_api.wire import HostHeartbeat, WitInterface
+
 from wasmcloud_operator.model.conditions import Condition, fails, holds, merge_conditions
 from wasmcloud_operator.model.hosts import HostView, Liveness
 from wasmcloud_operator.model.keys import Kind

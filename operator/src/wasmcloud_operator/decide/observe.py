@@ -7,6 +7,7 @@ from dataclasses import replace
 from wasmcloud_api.conditions import Reason, WorkloadCondition
 from wasmcloud_api.names import HostId
 from wasmcloud_api.wire import WorkloadState, WorkloadStatus
+
 from wasmcloud_operator.decide.run import Run, RunState, failed, start_failure, started, unsure, vanished
 from wasmcloud_operator.model.conditions import find
 from wasmcloud_operator.model.views import WorkloadView
@@ -36,22 +37,20 @@ def observe(
     match run.state, state:
         case RunState.UNSURE, WorkloadState.RUNNING:
             return started(run, state=RunState.RUNNING, now_s=now_s)
-        case (RunState.UNSURE | RunState.RUNNING), WorkloadState.COMPLETED:
+        case ((RunState.UNSURE | RunState.RUNNING), WorkloadState.COMPLETED):
             return started(run, state=RunState.COMPLETED, now_s=now_s)
         case RunState.UNSURE, WorkloadState.ERROR:
             return failed(run, start_failure(message), message, now_s=now_s, chance=chance)
         case RunState.RUNNING, WorkloadState.ERROR:
             return failed(run, Reason.CRASHED, message, now_s=now_s, chance=chance)
-        case (RunState.UNSURE | RunState.RUNNING), WorkloadState.NOT_FOUND:
+        case ((RunState.UNSURE | RunState.RUNNING), WorkloadState.NOT_FOUND):
             return vanished(run, VANISHED, now_s=now_s, chance=chance)
         case RunState.UNSURE, _:
             return unsure(run, run.reason or Reason.UNKNOWN_STATE, message, now_s=now_s, retry_s=ASK_AGAIN_S)
     return None
 
 
-def _adopt(
-    view: WorkloadView, host_id: HostId, status: WorkloadStatus | None, *, now_s: float, chance: float
-) -> Run:
+def _adopt(view: WorkloadView, host_id: HostId, status: WorkloadStatus | None, *, now_s: float, chance: float) -> Run:
     """Return the run of a workload that this operator finds: what runs is taken over, never started anew."""
     found = Run(host_id, RunState.NEW, now_s, generation=_started_generation(view), restarts=view.restarts)
     if status is None or not is_present(status):

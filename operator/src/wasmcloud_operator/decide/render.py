@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import SecretStr
-
 from wasmcloud_api import crds, wire
 from wasmcloud_api.crds import ConfigLayer, KubernetesSpec, WorkloadSpec, WorkloadTemplate
 from wasmcloud_api.names import (
@@ -20,6 +19,7 @@ from wasmcloud_api.names import (
     WORKLOAD_FINALIZER,
     HostId,
 )
+
 from wasmcloud_operator.decide.references import Credentials
 from wasmcloud_operator.model.keys import Kind
 from wasmcloud_operator.model.marks import CONFIG_DIGEST, PLACED_ON, REVISION

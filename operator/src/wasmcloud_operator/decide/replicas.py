@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.model.template import child_name
 from wasmcloud_operator.model.views import ReplicaSetView, WorkloadView
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wasmcloud_api.crds import DeployPolicy, WorkloadDeploymentSpec
+
 from wasmcloud_operator.model.views import ReplicaSetView
 
 

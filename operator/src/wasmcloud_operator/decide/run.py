@@ -8,6 +8,7 @@ from typing import Final
 
 from wasmcloud_api.conditions import Reason
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.decide.backoff import backoff_s
 
 FIRST_RETRY_S: Final = 1.0

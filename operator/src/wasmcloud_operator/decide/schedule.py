@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from wasmcloud_api.conditions import Reason
 from wasmcloud_api.names import Environment, HostId
+
 from wasmcloud_operator.decide.demand import Demand, missing_interface
 from wasmcloud_operator.decide.spread import Spread
 from wasmcloud_operator.model.hosts import HostView

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wasmcloud_api.crds import TopologySpreadConstraint, WhenUnsatisfiable
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.model.hosts import HostView
 
 

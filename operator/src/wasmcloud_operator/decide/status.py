@@ -9,6 +9,7 @@ from typing import Any, Final
 from wasmcloud_api.conditions import Reason, ReplicaSetCondition, WorkloadCondition
 from wasmcloud_api.crds import WorkloadPhase
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.decide.run import CONFIG_REASONS, Run, RunState
 from wasmcloud_operator.decide.schedule import Unfit
 from wasmcloud_operator.model.conditions import Condition, fails, find, holds, merge_conditions, unclear

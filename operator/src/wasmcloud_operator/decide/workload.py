@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wasmcloud_api.names import WORKLOAD_FINALIZER, HostId
+
 from wasmcloud_operator.decide.run import CONFIG_REASONS, Run, RunState
 from wasmcloud_operator.model.hosts import Liveness
 from wasmcloud_operator.model.views import WorkloadView

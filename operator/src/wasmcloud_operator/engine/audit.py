@@ -11,6 +11,7 @@ from typing import Final
 
 from wasmcloud_api.names import HostId
 from wasmcloud_api.wire import WireError, WorkloadStatus
+
 from wasmcloud_operator.decide.observe import is_present, observe
 from wasmcloud_operator.decide.run import RunState
 from wasmcloud_operator.engine.context import Context

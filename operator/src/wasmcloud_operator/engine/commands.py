@@ -22,6 +22,7 @@ from wasmcloud_api.wire import (
     decode,
     encode,
 )
+
 from wasmcloud_operator.engine.measure import Measure
 from wasmcloud_operator.engine.ports import Bus, Clock
 

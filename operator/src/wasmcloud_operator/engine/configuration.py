@@ -9,6 +9,7 @@ from typing import TypeVar
 from wasmcloud_api.conditions import Reason
 from wasmcloud_api.crds import Component, Service, WorkloadSpec
 from wasmcloud_api.names import ARTIFACT_SCHEME
+
 from wasmcloud_operator.decide.references import Credentials, References, config_digest, credentials_for, references
 from wasmcloud_operator.decide.render import Settings
 from wasmcloud_operator.engine.apply import Apply
@@ -20,7 +21,7 @@ from wasmcloud_operator.model.views import ArtifactView
 T = TypeVar("T")
 
 
-class ConfigProblem(Exception):
+class ConfigError(Exception):
     """Something that a workload names is missing or unreadable; the message holds no value of it."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -36,7 +37,7 @@ class Configuration:
         self._store = store
 
     async def settings(self, namespace: str, spec: WorkloadSpec) -> Settings:
-        """Return what a start needs; raises ConfigProblem."""
+        """Return what a start needs; raises ConfigError."""
         refs = references(spec)
         artifacts = {name: self.image(Key(namespace, name)) for name in refs.artifacts}
         config_maps, secrets, pull_secrets = await asyncio.gather(
@@ -57,18 +58,18 @@ class Configuration:
             config_maps, secrets = await asyncio.gather(
                 self._config_maps(namespace, refs.config_maps), self._secrets(namespace, refs.secrets)
             )
-        except ConfigProblem:
+        except ConfigError:
             return None
         return config_digest(salt, config_maps, secrets)
 
     def image(self, artifact: Key) -> str:
-        """Return the image of an artifact; raises ConfigProblem while there is none."""
+        """Return the image of an artifact; raises ConfigError while there is none."""
         view = self._store.artifact(artifact)
         if view is None:
-            raise ConfigProblem(Reason.ARTIFACT_NOT_FOUND, f'the Artifact "{artifact.name}" does not exist')
+            raise ConfigError(Reason.ARTIFACT_NOT_FOUND, f'the Artifact "{artifact.name}" does not exist')
         image = view.image if isinstance(view, ArtifactView) else None
         if image is None:
-            raise ConfigProblem(Reason.ARTIFACT_NOT_READY, f'the Artifact "{artifact.name}" has no image yet')
+            raise ConfigError(Reason.ARTIFACT_NOT_READY, f'the Artifact "{artifact.name}" has no image yet')
         return image
 
     async def _config_maps(self, namespace: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -85,9 +86,9 @@ async def _each(
         try:
             found = await read(Key(namespace, name))
         except ClusterError as error:
-            raise ConfigProblem(Reason.CONFIG_UNREADABLE, f'the {kind} "{name}" can\'t be read: {error}') from None
+            raise ConfigError(Reason.CONFIG_UNREADABLE, f'the {kind} "{name}" can\'t be read: {error}') from None
         if found is None:
-            raise ConfigProblem(missing, f'the {kind} "{name}" does not exist in namespace "{namespace}"')
+            raise ConfigError(missing, f'the {kind} "{name}" does not exist in namespace "{namespace}"')
         return found
 
     values = await asyncio.gather(*(one(name) for name in names))
@@ -99,7 +100,7 @@ def _texts(name: str, data: Mapping[str, bytes]) -> dict[str, str]:
         return {key: value.decode() for key, value in data.items()}
     except UnicodeDecodeError:
         message = f'the Secret "{name}" has a value that is not UTF-8 text'
-        raise ConfigProblem(Reason.CONFIG_UNREADABLE, message) from None
+        raise ConfigError(Reason.CONFIG_UNREADABLE, message) from None
 
 
 def _logins(
@@ -115,7 +116,7 @@ def _logins(
         try:
             login = credentials_for(image, secrets[name])
         except ValueError as error:
-            raise ConfigProblem(Reason.PULL_SECRET_INVALID, f'the Secret "{name}" is no pull secret: {error}') from None
+            raise ConfigError(Reason.PULL_SECRET_INVALID, f'the Secret "{name}" is no pull secret: {error}') from None
         if login is not None:
             logins[name, image] = login
     return logins

@@ -9,6 +9,7 @@ from typing import Any
 
 from wasmcloud_api.conditions import DeploymentCondition, Reason
 from wasmcloud_api.crds import WorkloadTemplate
+
 from wasmcloud_operator.decide.deployment_status import (
     DeploymentFacts,
     Problem,
@@ -19,7 +20,7 @@ from wasmcloud_operator.decide.deployment_status import (
 from wasmcloud_operator.decide.references import references
 from wasmcloud_operator.decide.render import effective_template, new_replica_set, replica_set_name
 from wasmcloud_operator.decide.rollout import RolloutPlan, SetState, next_revision, plan_rollout
-from wasmcloud_operator.engine.configuration import ConfigProblem, Configuration
+from wasmcloud_operator.engine.configuration import ConfigError, Configuration
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.invalid import report_invalid
 from wasmcloud_operator.engine.ports import Rejected
@@ -76,7 +77,7 @@ class Deployments:
         wanted: _Wanted | None = None
         try:
             wanted = await self._wanted(view)
-        except ConfigProblem as error:
+        except ConfigError as error:
             problem = Problem(DeploymentCondition.ARTIFACT, error.reason, str(error))
         states = self._states(view)
         current = self._current(wanted, states)
@@ -135,12 +136,11 @@ class Deployments:
             for state in states
             if state.view.template_digest == digest and (config is None or state.view.config_digest in (None, config))
         ]
-        newest = max(
+        return max(
             fitting,
             key=lambda state: (state.view.config_digest == config, state.view.revision, state.view.meta.key),
             default=None,
         )
-        return newest
 
     async def _carry_out(
         self, view: DeploymentView, wanted: _Wanted | None, current: SetState | None, old: Sequence[SetState]

@@ -42,7 +42,14 @@ class Engine:
     """Brings the cluster to what its objects ask for, until it is cancelled. One per process."""
 
     def __init__(
-        self, cluster: Cluster, watch: Watch, bus: Bus, clock: Clock, options: Options, measure: Measure | None = None
+        self,
+        cluster: Cluster,
+        watch: Watch,
+        bus: Bus,
+        clock: Clock,
+        options: Options,
+        *,
+        measure: Measure | None = None,
     ) -> None:
         self._watch = watch
         self._bus = bus

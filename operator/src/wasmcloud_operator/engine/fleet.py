@@ -9,6 +9,7 @@ from datetime import datetime
 
 from wasmcloud_api.names import HostId, HostName
 from wasmcloud_api.wire import HostHeartbeat, WireError, decode
+
 from wasmcloud_operator.decide.hosts import Contact, is_gone, is_silent_too_long
 from wasmcloud_operator.decide.schedule import Candidate, Rules, is_under_pressure
 from wasmcloud_operator.engine.measure import Measure
@@ -145,7 +146,7 @@ class Fleet:
             self._connected_since_s = now_s
 
     def liveness(self, host_id: HostId) -> Liveness:
-        """What is known of a host; one that nobody ever spoke of is given as much time as a silent one."""
+        """Return what is known of a host; one that nobody ever spoke of is given as much time as a silent one."""
         member = self._members.get(host_id)
         if member is not None:
             return member.liveness
@@ -154,11 +155,11 @@ class Fleet:
         return Liveness.LOST if grace_is_over and self._bus.is_connected() else Liveness.UNKNOWN
 
     def member(self, host_id: HostId) -> Member | None:
-        """A host by id."""
+        """Return a host by id."""
         return self._members.get(host_id)
 
     def named(self, name: str) -> Member | None:
-        """The host that has a name: the last one where several have had it."""
+        """Return the host that has a name: the last one where several have had it."""
         host_id = self._names.get(HostName(name))
         return None if host_id is None else self._members.get(host_id)
 
@@ -167,14 +168,14 @@ class Fleet:
         return list(self._members.values())
 
     def candidates(self) -> list[Candidate]:
-        """The hosts as placing sees them."""
+        """Return the hosts as placing sees them."""
         if self._candidates is None:
             views = ((m.view, m.liveness is Liveness.LIVE) for m in self._members.values())
             self._candidates = [Candidate(view, is_live) for view, is_live in views if view is not None]
         return self._candidates
 
     def draining(self) -> frozenset[HostId]:
-        """The live hosts that want to be rid of their workloads."""
+        """Return the live hosts that want to be rid of their workloads."""
         return frozenset(c.view.host_id for c in self.candidates() if c.is_live and c.view.is_draining)
 
     def has_unknown(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from wasmcloud_api.conditions import HostCondition, Reason
+
 from wasmcloud_operator.decide.hosts import (
     host_conditions,
     host_fields,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasmcloud_api.conditions import Reason
+
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.model.conditions import fails, merge_conditions
 from wasmcloud_operator.model.keys import Ref

@@ -10,9 +10,10 @@ from typing import Any, Final
 from wasmcloud_api.conditions import Reason
 from wasmcloud_api.names import HostId
 from wasmcloud_api.wire import WireError, WorkloadState, WorkloadStatus
+
 from wasmcloud_operator.decide.render import start_request
 from wasmcloud_operator.decide.run import Run, RunState, blocked, failed, start_failure, started, unsure
-from wasmcloud_operator.engine.configuration import ConfigProblem, Configuration
+from wasmcloud_operator.engine.configuration import ConfigError, Configuration
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.ports import BusError, NoReply
 from wasmcloud_operator.engine.runs import Runs
@@ -66,7 +67,7 @@ class Lifecycle:
         try:
             settings = await self._configuration.settings(meta.key.namespace, view.spec)
             status = await self._context.commands.start(run.host_id, start_request(view, settings))
-        except ConfigProblem as problem:
+        except ConfigError as problem:
             outcome = blocked(run, problem.reason, str(problem), now_s=now_s(), retry_s=CONFIG_RETRY_S)
         except BusError as error:
             reason = Reason.START_TIMED_OUT if isinstance(error, NoReply) else Reason.UNKNOWN_STATE

@@ -12,6 +12,7 @@ from typing import Final
 
 from wasmcloud_api.names import HostId
 from wasmcloud_api.wire import WireError
+
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.fleet import Member
 from wasmcloud_operator.engine.ports import BusError, NoResponders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasmcloud_api.crds import TopologySpreadConstraint
+
 from wasmcloud_operator.engine.store import Store
 from wasmcloud_operator.model.keys import Key, Kind
 from wasmcloud_operator.model.views import BrokenView, DeploymentView, ReplicaSetView, WorkloadView

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.decide.schedule import Candidate, Load, Rules, Scene
 from wasmcloud_operator.engine.store import Store
 from wasmcloud_operator.model.keys import Key, Kind, Ref
@@ -22,7 +23,7 @@ class _Place:
 
 
 class Placements:
-    """Loads of hosts and replicas by host. A place is reserved before its write, so that two decisions never collide."""
+    """Loads of hosts, and replicas by host. A place is reserved before its write, so two decisions never collide."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -42,11 +43,11 @@ class Placements:
         self._set(key, _place_of(view) if isinstance(view, WorkloadView) else None)
 
     def on(self, host_id: HostId) -> list[Key]:
-        """The workloads on a host."""
+        """Return the workloads on a host."""
         return list(self._on.get(host_id, ()))
 
     def loads(self) -> dict[HostId, int]:
-        """How many workloads are on each host."""
+        """Return how many workloads are on each host."""
         return {host_id: load.workload_count for host_id, load in self._loads.items()}
 
     def scene(self, hosts: Sequence[Candidate], group: str, rules: Rules, *, without: Key | None = None) -> Scene:

@@ -80,7 +80,7 @@ class Cluster(Protocol):
         ...
 
     async def get(self, ref: Ref) -> JsonObject | None:
-        """The object, or None when it is not there."""
+        """Return the object, or None when it is not there."""
         ...
 
     async def list(self, kind: Kind, namespace: str) -> list[JsonObject]:
@@ -88,11 +88,11 @@ class Cluster(Protocol):
         ...
 
     async def config_map(self, key: Key) -> Mapping[str, str] | None:
-        """The data of a ConfigMap; None when it is not there."""
+        """Return the data of a ConfigMap; None when it is not there."""
         ...
 
     async def secret(self, key: Key) -> Mapping[str, bytes] | None:
-        """The data of a Secret, decoded; None when it is not there. Never logged, cached or written anywhere."""
+        """Return the data of a Secret, decoded; None when it is not there. Never logged, cached or written anywhere."""
         ...
 
     async def record(self, occurrence: Occurrence) -> None:
@@ -108,7 +108,7 @@ class Watch(Protocol):
         ...
 
     def is_synced(self) -> bool:
-        """True once every watched kind and namespace has been listed in full."""
+        """Return True once every watched kind and namespace has been listed in full."""
         ...
 
 
@@ -136,7 +136,10 @@ class Bus(Protocol):
         ...
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float) -> bytes:
-        """One request, one reply. Raises NoResponders, NoReply or Disconnected; concurrent calls don't wait for one another."""
+        """One request, one reply; concurrent calls don't wait for one another.
+
+        Raises NoResponders, NoReply or Disconnected.
+        """
         ...
 
     def is_connected(self) -> bool:
@@ -144,7 +147,7 @@ class Bus(Protocol):
         ...
 
     def connection_count(self) -> int:
-        """How many times a connection was made so far: grows with every reconnect, so that even a short break is noticed."""
+        """Return how many connections were made so far: it grows with a reconnect, so even a short break is noticed."""
         ...
 
 
@@ -164,5 +167,5 @@ class Clock(Protocol):
         ...
 
     def chance(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
         ...

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.decide.demand import demand_of
 from wasmcloud_operator.decide.render import new_workload
 from wasmcloud_operator.decide.replicas import plan_replicas

@@ -37,7 +37,9 @@ class Resync:
     async def _compare(self, kind: Kind, namespace: str) -> None:
         """Take in what the list has, and drop what was known before the list was asked for and isn't in it."""
         store = self._context.store
-        known = {view.meta.uid: view.meta.key for view in store.every(kind) if namespace in {"", view.meta.key.namespace}}
+        known = {
+            view.meta.uid: view.meta.key for view in store.every(kind) if namespace in {"", view.meta.key.namespace}
+        }
         listed = await self._context.apply.list(kind, namespace)
         for body in listed:
             store.see(kind, body, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from wasmcloud_api.names import HostId
+
 from wasmcloud_operator.decide.run import Run
 
 
@@ -17,7 +18,7 @@ class Runs:
         self._leftovers: dict[str, set[HostId]] = {}
 
     def get(self, uid: str) -> Run | None:
-        """The run of a Workload, None while its host was not asked."""
+        """Return the run of a Workload, None while its host was not asked."""
         return self._runs.get(uid)
 
     def take(self, uid: str, run: Run) -> None:

@@ -77,49 +77,49 @@ class Store:
             self._put(ref, dataclasses.replace(view, meta=dataclasses.replace(view.meta, is_deleting=True)))
 
     def get(self, ref: Ref) -> View | None:
-        """The view of an object, None when it isn't known."""
+        """Return the view of an object, None when it isn't known."""
         return self._views[ref.kind].get(ref.key)
 
     def workload(self, key: Key) -> WorkloadView | BrokenView | None:
-        """A Workload."""
+        """Return a Workload."""
         view = self._views[Kind.WORKLOAD].get(key)
         return view if isinstance(view, WorkloadView | BrokenView) else None
 
     def workload_of(self, uid: str) -> WorkloadView | BrokenView | None:
-        """The Workload with a uid."""
+        """Return the Workload with a uid."""
         key = self._workloads.get(uid)
         return None if key is None else self.workload(key)
 
     def replica_set(self, key: Key) -> ReplicaSetView | BrokenView | None:
-        """A WorkloadReplicaSet."""
+        """Return a WorkloadReplicaSet."""
         view = self._views[Kind.REPLICA_SET].get(key)
         return view if isinstance(view, ReplicaSetView | BrokenView) else None
 
     def deployment(self, key: Key) -> DeploymentView | BrokenView | None:
-        """A WorkloadDeployment."""
+        """Return a WorkloadDeployment."""
         view = self._views[Kind.DEPLOYMENT].get(key)
         return view if isinstance(view, DeploymentView | BrokenView) else None
 
     def artifact(self, key: Key) -> ArtifactView | BrokenView | None:
-        """An Artifact."""
+        """Return an Artifact."""
         view = self._views[Kind.ARTIFACT].get(key)
         return view if isinstance(view, ArtifactView | BrokenView) else None
 
     def host(self, name: str, namespace: str) -> HostRecord | None:
-        """A Host."""
+        """Return a Host."""
         view = self._views[Kind.HOST].get(Key(namespace, name))
         return view if isinstance(view, HostRecord) else None
 
     def replica_sets_of(self, uid: str) -> list[ReplicaSetView]:
-        """The replica sets that a deployment controls, by name."""
+        """Return the replica sets that a deployment controls, by name."""
         return self._owned(uid, Kind.REPLICA_SET, ReplicaSetView)
 
     def workloads_of(self, uid: str) -> list[WorkloadView]:
-        """The Workloads that a replica set controls, by name."""
+        """Return the Workloads that a replica set controls, by name."""
         return self._owned(uid, Kind.WORKLOAD, WorkloadView)
 
     def every(self, kind: Kind) -> Iterable[View]:
-        """All objects of a kind."""
+        """Return all objects of a kind."""
         return list(self._views[kind].values())
 
     def _owned(self, uid: str, kind: Kind, view_type: type[V]) -> list[V]:

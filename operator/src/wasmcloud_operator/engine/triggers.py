@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wasmcloud_api.names import HostId, HostName
+
 from wasmcloud_operator.decide.references import references
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.fleet import Member

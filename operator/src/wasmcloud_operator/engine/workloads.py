@@ -7,6 +7,7 @@ from typing import Final
 
 from wasmcloud_api.conditions import Reason
 from wasmcloud_api.names import WORKLOAD_FINALIZER, HostId
+
 from wasmcloud_operator.decide.demand import demand_of
 from wasmcloud_operator.decide.run import Run, fresh
 from wasmcloud_operator.decide.schedule import Unfit, place
@@ -68,7 +69,7 @@ class Workloads:
         self._began_s = self._context.clock.monotonic()
 
     def waiting(self) -> list[Ref]:
-        """The Workloads that no host can take yet."""
+        """Return the Workloads that no host can take yet."""
         return [Ref(Kind.WORKLOAD, key) for key in self._waiting]
 
     def is_settled(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wasmcloud_api.conditions import ConditionStatus, Reason
+
 from wasmcloud_operator.model.metadata import seconds, timestamp
 
 MESSAGE_LENGTH = 4096

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from wasmcloud_api.names import DRAINING_LABEL, Environment, HostId, HostName
 from wasmcloud_api.wire import HostHeartbeat
+
 from wasmcloud_operator.model.marks import MAX_WORKLOADS
 
 

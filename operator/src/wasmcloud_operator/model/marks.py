@@ -1,4 +1,4 @@
-"""Annotations and labels of the operator's own, beside those that `wasmcloud_api.names` shares with hosts and people."""
+"""Annotations and labels of the operator's own, beside those in `wasmcloud_api.names` that hosts and people share."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
-
 from wasmcloud_api.conditions import ReplicaSetCondition, WorkloadCondition
 from wasmcloud_api.crds import ArtifactSpec, WorkloadDeploymentSpec, WorkloadReplicaSetSpec, WorkloadSpec
 from wasmcloud_api.names import DEPLOYMENT_LABEL, HostId
+
 from wasmcloud_operator.model.conditions import is_true, since_s
 from wasmcloud_operator.model.keys import Kind
 from wasmcloud_operator.model.marks import CONFIG_DIGEST, PLACED_ON, REVISION
