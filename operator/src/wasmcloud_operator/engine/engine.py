@@ -41,14 +41,13 @@ SYNC_CHECK_S: Final = 0.01
 class Engine:
     """Brings the cluster to what its objects ask for, until it is cancelled. One per process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - one argument a port
         self,
         cluster: Cluster,
         watch: Watch,
         bus: Bus,
         clock: Clock,
         options: Options,
-        *,
         measure: Measure | None = None,
     ) -> None:
         self._watch = watch
