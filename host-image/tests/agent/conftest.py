@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -76,3 +77,10 @@ async def start_host(
         return host
 
     return start
+
+
+@pytest.fixture
+def silent_registry() -> Iterator[str]:
+    """A registry that takes connections and never says a word: `host:port`."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
 
 import pytest
 from ground.wait import eventually_async
@@ -13,13 +12,6 @@ from .conftest import StartHost
 from .driver import Json, Operator, component, get, http_interface, start_request, status_of
 
 STARTED = ("RUNNING", "Workload started successfully")
-
-
-@pytest.fixture
-def silent_registry() -> Iterator[str]:
-    """A registry that takes connections and never says a word: `host:port`."""
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 async def test_start_done(start_host: StartHost, operator: Operator) -> None:
