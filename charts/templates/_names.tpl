@@ -4,12 +4,12 @@
 {{- .Values.nameOverride | default .Values.global.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* 40 characters at most, so that what is appended leaves the names of Services valid. */}}
+{{/* 34 characters at most: with a group of 15 and "-metrics" a Service has 63, which is all it may have. */}}
 {{- define "wasmcloud.fullname" -}}
 {{- $name := include "wasmcloud.name" . -}}
 {{- $given := .Values.fullnameOverride | default .Values.global.fullnameOverride -}}
 {{- $full := $given | default (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) -}}
-{{- $full | trunc 40 | trimSuffix "-" -}}
+{{- $full | trunc 34 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* Labels that select pods: dict "root" $ "component" "operator" | "nats" | "host", and "group" for hosts. */}}

@@ -1,0 +1,135 @@
+"""Every value of the chart does what its comment says; what isn't a value is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from chart.rendered import merged, nested, render
+from chart.runtime_cases import RUNTIME
+from chart.value_cases import GLOBAL, NATS, OPERATOR, Case
+from ground.helm import CHART, HelmError, helm
+
+CASES = [*GLOBAL, *OPERATOR, *NATS, *RUNTIME]
+REFUSED_ONLY = {"runtime.webgpu.enabled"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
+def test_a_value_shows_its_effect(case: Case) -> None:
+    values = merged(case.given, nested(case.path, case.value))
+
+    assert case.see(render(values)) == case.expected
+    # Without it something else is seen, or there is nothing to look at: the value makes the difference.
+    try:
+        without = case.see(render(case.given))
+    except (AssertionError, KeyError, IndexError, TypeError, HelmError):
+        return
+    if case.path not in SAME_AS_DEFAULT:
+        assert without != case.expected
+
+
+SAME_AS_DEFAULT: set[str] = set()
+
+
+def test_every_value_has_a_case() -> None:
+    documented = set(documented_paths())
+    assert {case.path for case in CASES} | REFUSED_ONLY == documented
+
+
+def test_generated_files_are_up_to_date() -> None:
+    done = subprocess.run([sys.executable, str(CHART / "generate.py"), "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_lint_is_strict_and_quiet() -> None:
+    helm("lint", "--strict", str(CHART))
+
+
+def documented_paths() -> Iterator[str]:
+    spec = importlib.util.spec_from_file_location("generate", CHART / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["generate"] = module
+    spec.loader.exec_module(module)
+    for value in module.documented_values((CHART / "values.yaml").read_text()):
+        yield value.path
+
+
+def maps_of(values: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(values, dict):
+        yield path
+        for key, value in values.items():
+            yield from maps_of(value, (*path, key))
+
+
+# Maps whose keys are the user's or Kubernetes' own.
+FREE = {
+    "podLabels", "podAnnotations", "annotations", "labels", "nodeSelector", "affinity", "hostLabels", "behavior",
+    "podSecurityContext", "securityContext", "requests", "limits",
+}  # fmt: skip
+
+
+def test_a_typo_is_an_error_in_every_map() -> None:
+    """The schema is asked, once for each map of values.yaml, by one helm call a map that holds a misspelt name."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    closed = [path for path in maps_of(yaml.safe_load((CHART / "values.yaml").read_text())) if not FREE & set(path)]
+    for path in closed:
+        assert resolve(schema, path)["additionalProperties"] is False, path
+    assert len(closed) > 50
+
+
+def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    node = schema
+    for key in path:
+        node = node["properties"][key]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
+    return node
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"oprator": {}}, "additional properties 'oprator' not allowed"),
+        ({"runtime": {"hostGroups": [{"name": "a", "replica": 1}]}}, "additional properties 'replica' not allowed"),
+        ({"runtime": {"hostGroups": [{"replicas": 1}]}}, "missing property 'name'"),
+        ({"runtime": {"hostGroups": [{"name": "Not-A-Name"}]}}, "does not match pattern"),
+        ({"runtime": {"hostGroups": [{"name": "sixteen-is-a-lot"}]}}, "does not match pattern"),
+        ({"runtime": {"kind": "StatefulSet"}}, "value must be one of 'Deployment', 'DaemonSet'"),
+        ({"runtime": {"extraArgs": ["drain-timeout=3"]}}, "does not match pattern"),
+        ({"nats": {"replicas": 2}}, "value must be one of 1, 3"),
+        ({"global": {"nats": {"schedulerUrl": "http://a"}}}, "does not match pattern"),
+        ({"operator": {"watchNamespaces": ["Team"]}}, "does not match pattern"),
+        ({"operator": {"image": {"pullPolicy": "Always"}}}, "additional properties 'pullPolicy' not allowed"),
+        ({"nats": {"enabled": False}}, "name your NATS in global.nats.schedulerUrl"),
+        (
+            {"nats": {"enabled": False}, "global": {"nats": {"schedulerUrl": "nats://a:4222"}}},
+            "nobody would trust certificates made here",
+        ),
+        ({"runtime": {"hostGroups": [{"name": "a"}, {"name": "a"}]}}, 'two groups are called "a" in namespace "default"'),
+        ({"runtime": {"webgpu": {"enabled": True}}}, "this host has no WebGPU"),
+        ({"runtime": {"terminationGracePeriodSeconds": 39}}, "drainDelaySeconds and drainTimeoutSeconds need 40"),
+        (
+            {
+                "global": {"certificates": {"certManager": {"enabled": True}}},
+                "runtime": {"hostGroups": [{"name": "a", "namespace": "team-a"}]},
+            },
+            "cert-manager needs global.certificates.issuerRef of kind ClusterIssuer",
+        ),
+        (
+            {"global": {"tls": {"enabled": False}}, "runtime": {"http": {"tls": {"enabled": True}}}},
+            "name one in http.tls.certificate.secretName",
+        ),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_words(values: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(HelmError) as refused:
+        render(values)
+    assert complaint in str(refused.value)
