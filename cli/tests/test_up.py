@@ -181,7 +181,7 @@ def ended_in_failure(terminal: Terminal) -> str:
 @pytest.mark.parametrize(
     ("component", "words"),
     [
-        ("truncated.wasm", "hello.wasm"),
+        ("truncated.wasm", "component hello can't be compiled"),
         ("wrong-wasi.wasm", "wasi:http/types@0.9.9"),
         ("unknown-import.wasm", "acme:custom/thing@1.0.0"),
     ],

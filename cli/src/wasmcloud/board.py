@@ -17,8 +17,6 @@ from wasmcloud.picture import Picture, picture_of
 from wasmcloud.screen import Screen
 
 _JOIN_WITHIN_S = 30.0
-_SETTLE_S = 1.0
-"""The operator places what waits within 0.1 s of a host's first heartbeat."""
 _REDRAW_S = 0.05
 """Changes come in bursts; a person sees no difference below this."""
 
@@ -36,7 +34,6 @@ class Board:
         self._objects: dict[Ref, JsonObject] = {}
         self._gone: set[HostId] = set()
         self._joined = asyncio.Event()
-        self._has_settled = False
         self._changed = asyncio.Event()
         self._changed.set()
 
@@ -76,23 +73,14 @@ class Board:
             raise Broken(host.child.end())
         self._screen.say(host.child.end())
 
-    async def wait_for_hosts(self) -> None:
-        """Raise Broken when a host doesn't join in time."""
+    async def hosts_joined(self) -> None:
+        """Wait until all hosts are there. Raises Broken when one doesn't join in time."""
         try:
             async with asyncio.timeout(_JOIN_WITHIN_S):
                 await self._joined.wait()
         except TimeoutError:
             late = [row.name for row in self._picture().hosts if row.state == "starting"]
             raise Broken(f"{', '.join(late)} did not join within {_JOIN_WITHIN_S:g} s.") from None
-        await asyncio.sleep(_SETTLE_S)
-        self._has_settled = True
-        self._changed.set()
 
     def _picture(self) -> Picture:
-        return picture_of(
-            self._objects.values(),
-            self._addresses,
-            self._gone,
-            has_settled=self._has_settled,
-            told_as=self._components.as_written,
-        )
+        return picture_of(self._objects.values(), self._addresses, self._gone, told_as=self._components.as_written)

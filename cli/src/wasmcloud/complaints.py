@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-class Complaint(Exception):  # noqa: N818 - it need not be an error of anybody's
+class Complaint(Exception):
     """Ends the command. Each sentence says what is wrong and, where it can, what to do."""
 
     exit_code = 1

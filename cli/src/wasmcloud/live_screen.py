@@ -15,11 +15,11 @@ _STYLES = {"ready": "green", "Running": "green", "starting": "yellow", "Starting
 
 
 class LiveScreen:
-    """Keeps the table at the bottom of the terminal; lines that are said scroll above it."""
+    """Keeps the table at the bottom of the terminal; lines that are said scroll above it. In the end the table goes."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     @property
     def can_move(self) -> bool:

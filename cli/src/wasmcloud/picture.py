@@ -14,13 +14,11 @@ from wasmcloud.links import links_of
 
 Body = Mapping[str, Any]
 
-_UNPLACED = frozenset(
-    {Reason.NO_HOSTS, Reason.NO_MATCHING_HOST, Reason.INSUFFICIENT_CAPACITY, Reason.HOST_PIN_UNAVAILABLE}
-)
-"""Reasons that are an answer only once every host has joined."""
-
 _FAILED = frozenset(
     {
+        Reason.NO_MATCHING_HOST,
+        Reason.INSUFFICIENT_CAPACITY,
+        Reason.HOST_PIN_UNAVAILABLE,
         Reason.ENVIRONMENT_DENIED,
         Reason.CONFIG_MAP_NOT_FOUND,
         Reason.SECRET_NOT_FOUND,
@@ -83,15 +81,12 @@ def picture_of(
     objects: Iterable[Body],
     addresses: Mapping[HostId, Address],
     gone: Collection[HostId] = (),
-    *,
-    has_settled: bool,
     told_as: Callable[[str], str] = str,
 ) -> Picture:
     """Arrange the store's objects.
 
-    ``addresses`` has the hosts that were started, ``gone`` those whose process ended; ``has_settled`` says that all
-    have joined and the operator has had the time to see what that means; ``told_as`` turns a message into what a person
-    should read.
+    ``addresses`` has the hosts that were started, ``gone`` those whose process ended; ``told_as`` turns a message into
+    what a person should read.
     """
     bodies = list(objects)
     hosts = {body["hostId"]: body for body in bodies if body["kind"] == "Host"}
@@ -103,10 +98,7 @@ def picture_of(
     by_owner = _by_top_owner(bodies, replicas)
     tops = [body for body in bodies if _is_top(body)]
     replicas_of = (by_owner.get(top["metadata"]["uid"], []) for top in tops)
-    workloads = (
-        _workload_row(top, of_top, addresses, has_settled=has_settled)
-        for top, of_top in zip(tops, replicas_of, strict=True)
-    )
+    workloads = (_workload_row(top, of_top, addresses) for top, of_top in zip(tops, replicas_of, strict=True))
     return Picture(rows, tuple(replace(row, message=told_as(row.message)) for row in workloads))
 
 
@@ -122,12 +114,10 @@ def _host_row(host_id: str, address: Address, host: Body | None, replicas: Seque
     return HostRow(host_id, address, state, count)
 
 
-def _workload_row(
-    top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address], *, has_settled: bool
-) -> WorkloadRow:
+def _workload_row(top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address]) -> WorkloadRow:
     ready = [body for body in replicas if _is_ready(body)]
     wanted = 1 if top["kind"] == "Workload" else top["spec"].get("replicas", 1)
-    trouble = _trouble(replicas or [top], has_settled=has_settled)
+    trouble = _trouble(replicas or [top])
     if trouble is not None:
         state, message = trouble["reason"], trouble.get("message", "")
     elif len(ready) >= wanted:
@@ -145,16 +135,15 @@ def _workload_row(
     )
 
 
-def _trouble(bodies: Iterable[Body], *, has_settled: bool) -> Body | None:
+def _trouble(bodies: Iterable[Body]) -> Body | None:
     """Return the first condition that says why something can't run as it is."""
-    reasons = _FAILED | _UNPLACED if has_settled else _FAILED
-    return next((ready for ready in _unready(bodies) if ready["reason"] in reasons), None)
+    return next((ready for ready in _unready(bodies) if ready["reason"] in _FAILED), None)
 
 
 def _waiting_for(replicas: Sequence[Body]) -> tuple[str, str]:
     """Return reason and message of the first replica that isn't ready."""
     ready = next(_unready(replicas), None)
-    if ready is None or ready["reason"] in _UNPLACED:
+    if ready is None:
         return str(Reason.STARTING), ""
     return str(ready["reason"]), str(ready.get("message", ""))
 

@@ -60,27 +60,29 @@ async def _serve(
     from wasmcloud.applied import Applied  # noqa: PLC0415
     from wasmcloud.board import Board  # noqa: PLC0415
     from wasmcloud.control_plane import ControlPlane  # noqa: PLC0415
+    from wasmcloud.reload import reload  # noqa: PLC0415
 
     plane = ControlPlane(nats.url, log=nats.child.log.with_name("operator.log"))
-    applied = Applied(plane.store)
-    await applied.become(manifests)
     board = Board(hosts, screen, components, ends_when_hopeless=not options.is_watching)
-    try:
-        with screen:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(plane.run())
-                group.create_task(plane.store.run(board.see))
-                group.create_task(board.draw())
-                group.create_task(board.wait_for_hosts())
-                group.create_task(_require_alive(nats))
-                for host in hosts:
-                    group.create_task(board.follow(host))
-                if options.is_watching:
-                    from wasmcloud.reload import reload  # noqa: PLC0415
 
-                    group.create_task(reload(options.files, manifests, applied, components, screen))
-    except BaseExceptionGroup as group_error:
-        raise _cause(group_error) from group_error
+    async def apply() -> None:
+        await board.hosts_joined()  # or all replicas would be placed on the host that is first
+        applied = Applied(plane.store)
+        await applied.become(manifests)
+        if options.is_watching:
+            await reload(options.files, manifests, applied, components, screen)
+
+    parts = (plane.run(), plane.store.run(board.see), board.draw(), apply(), _require_alive(nats))
+    with screen:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in (*parts, *(board.follow(host) for host in hosts)):
+                    group.create_task(part)
+        except asyncio.CancelledError:
+            screen.say("Ending. Ctrl-C again doesn't wait for requests.")
+            raise
+        except BaseExceptionGroup as group_error:
+            raise _cause(group_error) from group_error
 
 
 async def _require_alive(nats: LocalNats) -> None:
