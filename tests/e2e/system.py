@@ -107,9 +107,13 @@ class System:
         return found
 
     def await_ready(self, name: str, within_s: float = READY_WITHIN_S) -> None:
-        """As a person would: kubectl wait."""
-        wanted = f"workloaddeployment/{name}"
-        self.kubectl("wait", wanted, "--for=condition=Ready", f"--timeout={within_s}s")
+        """As a person would, by kubectl wait."""
+
+        def check() -> None:
+            self.operator.assert_running()
+            self.kubectl("wait", f"workloaddeployment/{name}", "--for=condition=Ready", "--timeout=2s")
+
+        eventually(check, within_s=within_s)
 
     def running_on(self, host: RunningHost) -> list[str]:
         """The ids of the workloads that the host itself says it runs."""
