@@ -93,7 +93,9 @@ class SimHost:
             case "workload.stop":
                 uid = decode(WorkloadStopRequest, payload).workload_id
                 state = WorkloadState.STOPPING if self.running.pop(uid, None) else WorkloadState.NOT_FOUND
-                return encode(WorkloadStopResponse(workload_status=WorkloadStatus(workload_id=uid, workload_state=state)))
+                return encode(
+                    WorkloadStopResponse(workload_status=WorkloadStatus(workload_id=uid, workload_state=state))
+                )
             case "workload.status":
                 uid = decode(WorkloadStatusRequest, payload).workload_id
                 return encode(WorkloadStatusResponse(workload_status=self._status(uid)))
@@ -130,5 +132,6 @@ def _status_of(uid: str, state: WorkloadState, message: str) -> WorkloadStatus:
 def some_hosts(count: int, chance: random.Random) -> list[SimHost]:
     """Return hosts over three zones."""
     return [
-        SimHost(f"host{n}", f"host-{n}", {"zone": f"z{n % 3}"}, start_s=chance.uniform(0.001, 0.3)) for n in range(count)
+        SimHost(f"host{n}", f"host-{n}", {"zone": f"z{n % 3}"}, start_s=chance.uniform(0.001, 0.3))
+        for n in range(count)
     ]

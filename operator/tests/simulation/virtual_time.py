@@ -65,3 +65,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own, in no time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)
+
+
+async def sleep(delay_s: float) -> None:
+    """Let virtual time pass."""
+    await asyncio.sleep(delay_s)

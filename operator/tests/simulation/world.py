@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from simulation import virtual_time
 from simulation.bus import SimBus
+from simulation.faults import ShakyCluster
 from simulation.hosts import SimHost
 from simulation.virtual_time import SimClock
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
-from wasmcloud_operator.engine.ports import Cluster, Watch
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 NAMESPACE = "shop"
@@ -29,14 +30,13 @@ class World:
         self.store = MemoryStore(self.clock)
         self.bus = SimBus()
         self.options = options or Options(host_namespace=HOSTS_NAMESPACE)
-        self.cluster: Cluster = self.store
-        self.watch: Watch = self.store
+        self.cluster = ShakyCluster(self.store, self.clock, random.Random(seed + 2))
         self.engine: Engine | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> Engine:
         """Start the operator."""
-        self.engine = Engine(self.cluster, self.watch, self.bus, self.clock, self.options)
+        self.engine = Engine(self.cluster, self.cluster, self.bus, self.clock, self.options)
         self._task = asyncio.create_task(self.engine.run())
         await self.engine.ready()
         return self.engine
@@ -81,10 +81,10 @@ class World:
                     if c["type"] in ("Ready", "Deploy", "HostSelection")
                 ]
                 rest = {k: v for k, v in status.items() if k in ("hostId", "phase", "replicas", "restarts")}
-                lines.append(f"{kind} {body['metadata']['name']} {body.get('spec', {}).get('replicas', '')} {rest} {conditions}")
-        lines += [
-            f"{h.host_id} connected={h.is_connected} runs={sorted(h.running)}" for h in self.bus.hosts.values()
-        ]
+                lines.append(
+                    f"{kind} {body['metadata']['name']} {body.get('spec', {}).get('replicas', '')} {rest} {conditions}"
+                )
+        lines += [f"{h.host_id} connected={h.is_connected} runs={sorted(h.running)}" for h in self.bus.hosts.values()]
         return "\n".join(lines)
 
 
@@ -96,7 +96,9 @@ def condition(body: dict[str, Any] | None, kind: str = "Ready") -> tuple[str, st
     return "", ""
 
 
-def deployment(name: str = "hello", replicas: int = 1, image: str = "registry.example/hello:1", **spec: Any) -> dict[str, Any]:
+def deployment(
+    name: str = "hello", replicas: int = 1, image: str = "registry.example/hello:1", **spec: Any
+) -> dict[str, Any]:
     """Return a WorkloadDeployment."""
     template = {"spec": {"components": [{"name": "app", "image": image}]}}
     template["spec"].update(spec.pop("template", {}))
@@ -114,3 +116,23 @@ def key(name: str) -> Key:
 
 def ref(kind: Kind, name: str) -> Ref:
     return Ref(kind, Key(NAMESPACE, name))
+
+
+def told(story: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Make a test of a story: it is told in a world of its own, on virtual time, and nothing is left running."""
+
+    def test() -> None:
+        async def tell() -> None:
+            world = World()
+            try:
+                await story(world)
+            finally:
+                if world.engine is not None:
+                    await world.kill()
+            left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            assert left == []
+
+        virtual_time.run(tell())
+
+    test.__name__, test.__doc__ = story.__name__, story.__doc__
+    return test

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Final
 
 from wasmcloud_operator.engine.ports import Clock
 from wasmcloud_operator.engine.tasks import Tasks
 from wasmcloud_operator.model.keys import Ref
+
+_SHORTEST_S: Final = 0.001
+"""No timer is shorter: one that rounds to no time at all would come back for ever before its time has come."""
 
 
 class Queue:
@@ -32,7 +36,8 @@ class Queue:
 
     def add_after(self, ref: Ref, delay_s: float) -> None:
         """Look at an object in ``delay_s`` seconds, or earlier when an earlier look is planned already."""
-        due_s = self._clock.monotonic() + max(0.0, delay_s)
+        delay_s = max(_SHORTEST_S, delay_s)
+        due_s = self._clock.monotonic() + delay_s
         planned = self._timers.get(ref)
         if planned is not None:
             if planned[0] <= due_s:
@@ -61,9 +66,9 @@ class Queue:
         """Whether nothing is waiting or worked on, timers aside."""
         return not self._ready and not self._busy
 
-    def add_all(self, refs: Callable[[], list[Ref]] | list[Ref]) -> None:
+    def add_all(self, refs: Iterable[Ref]) -> None:
         """Look at several objects."""
-        for ref in refs() if callable(refs) else refs:
+        for ref in refs:
             self.add(ref)
 
     def depth(self) -> int:
@@ -71,6 +76,6 @@ class Queue:
         return len(self._ready)
 
     async def _later(self, ref: Ref, delay_s: float) -> None:
-        await self._clock.sleep(max(0.0, delay_s))
+        await self._clock.sleep(delay_s)
         del self._timers[ref]
         self.add(ref)
