@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import yaml
@@ -28,7 +29,9 @@ class Rendered:
         """The object; fails where there is none."""
         for candidate in self.objects:
             metadata = candidate["metadata"]
-            if (candidate["kind"], metadata["name"]) == (kind, name) and metadata.get("namespace", namespace) == namespace:
+            if (candidate["kind"], metadata["name"]) == (kind, name) and metadata.get(
+                "namespace", namespace
+            ) == namespace:
                 return candidate
         raise AssertionError(f"no {kind} {namespace}/{name}; there are {self.names(kind)}")
 
@@ -37,11 +40,16 @@ class Rendered:
         return yaml.safe_dump_all(self.objects)
 
 
-def render(values: Mapping[str, Any] | None = None, *, release: str = "wasmcloud", namespace: str = "default") -> Rendered:
-    """Render the chart. Raises HelmError where helm or the chart refuses the values."""
-    text = helm(
-        "template", release, str(CHART), "--namespace", namespace, "--values", "-", stdin=json.dumps(values or {})
-    )
+def render(
+    values: Mapping[str, Any] | None = None, *, release: str = "wasmcloud", namespace: str = "default"
+) -> Rendered:
+    """Render the chart; nobody may change what comes back. Raises HelmError where the values are refused."""
+    return _render(json.dumps(values or {}, sort_keys=True), release, namespace)
+
+
+@cache
+def _render(values: str, release: str, namespace: str) -> Rendered:
+    text = helm("template", release, str(CHART), "--namespace", namespace, "--values", "-", stdin=values)
     return Rendered([document for document in yaml.load_all(text, yaml.CSafeLoader) if document])
 
 

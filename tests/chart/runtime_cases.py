@@ -30,7 +30,10 @@ NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
 HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
 VOLUME = {"name": "more", "emptyDir": {}}
 MOUNT = {"name": "more", "mountPath": "/more"}
-METRIC = {"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 60}}}
+METRIC = {
+    "type": "Resource",
+    "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 60}},
+}
 
 RUNTIME = [
     *pod_cases("runtime", host, "host-default"),
@@ -45,7 +48,12 @@ RUNTIME = [
         "runtime.autoscaling.targetCPUUtilizationPercentage",
         50,
         lambda o: scaler(o)["metrics"],
-        [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}],
+        [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+            }
+        ],
         SCALED,
     ),
     Case("runtime.autoscaling.metrics", [METRIC], lambda o: scaler(o)["metrics"], [METRIC], SCALED),
@@ -57,9 +65,17 @@ RUNTIME = [
         SCALED,
     ),
     Case("runtime.environment", "team-a", lambda o: flag(host(o), "environment"), ["team-a"]),
-    Case("runtime.hostLabels", {"gpu": "true", "zone": "a"}, lambda o: flag(host(o), "host-label"), ["gpu=true", "zone=a"]),
     Case(
-        "runtime.allowedHosts", ["*.example.com", "https://a:8443"], lambda o: flag(host(o), "allowed-hosts"), ["*.example.com", "https://a:8443"]
+        "runtime.hostLabels",
+        {"gpu": "true", "zone": "a"},
+        lambda o: flag(host(o), "host-label"),
+        ["gpu=true", "zone=a"],
+    ),
+    Case(
+        "runtime.allowedHosts",
+        ["*.example.com", "https://a:8443"],
+        lambda o: flag(host(o), "allowed-hosts"),
+        ["*.example.com", "https://a:8443"],
     ),
     Case("runtime.denyPrivateRanges", True, lambda o: "--deny-private-ranges" in container(host(o))["args"], True),
     Case("runtime.denySpecialRanges", False, lambda o: "--no-deny-special-ranges" in container(host(o))["args"], True),
@@ -76,10 +92,25 @@ RUNTIME = [
         lambda o: pod(host(o))["volumes"][1]["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"],
         "fast",
     ),
-    Case("runtime.http.enabled", False, lambda o: (f"default/{NAME}" in o.names("Service"), flag(host(o), "http-addr")), (False, ["127.0.0.1:9191"])),
-    Case("runtime.http.port", 8000, lambda o: (flag(host(o), "http-addr"), container(host(o))["ports"][0]["containerPort"]), (["0.0.0.0:8000"], 8000)),
+    Case(
+        "runtime.http.enabled",
+        False,
+        lambda o: (f"default/{NAME}" in o.names("Service"), flag(host(o), "http-addr")),
+        (False, ["127.0.0.1:9191"]),
+    ),
+    Case(
+        "runtime.http.port",
+        8000,
+        lambda o: (flag(host(o), "http-addr"), container(host(o))["ports"][0]["containerPort"]),
+        (["0.0.0.0:8000"], 8000),
+    ),
     Case("runtime.http.nodePort", 30080, lambda o: service_port(o)["nodePort"], 30080, NODE_PORT),
-    Case("runtime.http.tls.enabled", True, lambda o: (flag(host(o), "tls-cert-path"), service_port(o)["name"]), (["/etc/wasmcloud/http-tls/tls.crt"], "https")),
+    Case(
+        "runtime.http.tls.enabled",
+        True,
+        lambda o: (flag(host(o), "tls-cert-path"), service_port(o)["name"]),
+        (["/etc/wasmcloud/http-tls/tls.crt"], "https"),
+    ),
     Case(
         "runtime.http.tls.certificate.secretName",
         "mine",
@@ -91,7 +122,10 @@ RUNTIME = [
         Case(
             f"runtime.http.tls.certificate.generate.{key}",
             [value],
-            lambda o, value=value: value in o.one("Secret", f"{NAME}-http-tls")["metadata"]["annotations"]["wasmcloud.dev/names"].split(","),  # type: ignore[misc]
+            lambda o, value=value: (
+                value
+                in o.one("Secret", f"{NAME}-http-tls")["metadata"]["annotations"]["wasmcloud.dev/names"].split(",")
+            ),  # type: ignore[misc]
             True,
             HTTPS,
         )
@@ -99,20 +133,70 @@ RUNTIME = [
     ),
     Case("runtime.service.type", "LoadBalancer", lambda o: service(o)["type"], "LoadBalancer"),
     Case("runtime.service.port", 8080, lambda o: service_port(o)["port"], 8080),
-    Case("runtime.service.annotations", {"a": "b"}, lambda o: o.one("Service", NAME)["metadata"]["annotations"], {"a": "b"}),
-    Case("runtime.ingress.enabled", True, lambda o: o.names("Ingress"), [f"default/{NAME}"]),
-    Case("runtime.ingress.className", "nginx", lambda o: o.one("Ingress", NAME)["spec"]["ingressClassName"], "nginx", INGRESS),
-    Case("runtime.ingress.annotations", {"a": "b"}, lambda o: o.one("Ingress", NAME)["metadata"]["annotations"], {"a": "b"}, INGRESS),
     Case(
-        "runtime.ingress.hosts", ["a.example.com"], lambda o: [r["host"] for r in o.one("Ingress", NAME)["spec"]["rules"]], ["a.example.com"], INGRESS
+        "runtime.service.annotations",
+        {"a": "b"},
+        lambda o: o.one("Service", NAME)["metadata"]["annotations"],
+        {"a": "b"},
     ),
-    Case("runtime.ingress.tls", [{"secretName": "s"}], lambda o: o.one("Ingress", NAME)["spec"]["tls"], [{"secretName": "s"}], INGRESS),
+    Case("runtime.ingress.enabled", True, lambda o: o.names("Ingress"), [f"default/{NAME}"]),
+    Case(
+        "runtime.ingress.className",
+        "nginx",
+        lambda o: o.one("Ingress", NAME)["spec"]["ingressClassName"],
+        "nginx",
+        INGRESS,
+    ),
+    Case(
+        "runtime.ingress.annotations",
+        {"a": "b"},
+        lambda o: o.one("Ingress", NAME)["metadata"]["annotations"],
+        {"a": "b"},
+        INGRESS,
+    ),
+    Case(
+        "runtime.ingress.hosts",
+        ["a.example.com"],
+        lambda o: [r["host"] for r in o.one("Ingress", NAME)["spec"]["rules"]],
+        ["a.example.com"],
+        INGRESS,
+    ),
+    Case(
+        "runtime.ingress.tls",
+        [{"secretName": "s"}],
+        lambda o: o.one("Ingress", NAME)["spec"]["tls"],
+        [{"secretName": "s"}],
+        INGRESS,
+    ),
     Case("runtime.httpRoute.enabled", True, lambda o: o.names("HTTPRoute"), [f"default/{NAME}"]),
-    Case("runtime.httpRoute.parentRefs", [{"name": "gw"}], lambda o: o.one("HTTPRoute", NAME)["spec"]["parentRefs"], [{"name": "gw"}], ROUTE),
-    Case("runtime.httpRoute.hostnames", ["a.b"], lambda o: o.one("HTTPRoute", NAME)["spec"]["hostnames"], ["a.b"], ROUTE),
-    Case("runtime.schedulerNatsUrl", "nats://a:1", lambda o: environment(host(o))["WASMCLOUD_HOST_SCHEDULER_NATS_URL"], "nats://a:1"),
-    Case("runtime.dataNatsUrl", "nats://b:1", lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"], "nats://b:1"),
-    Case("runtime.drainDelaySeconds", 3, lambda o: container(host(o))["lifecycle"], {"preStop": {"sleep": {"seconds": 3}}}),
+    Case(
+        "runtime.httpRoute.parentRefs",
+        [{"name": "gw"}],
+        lambda o: o.one("HTTPRoute", NAME)["spec"]["parentRefs"],
+        [{"name": "gw"}],
+        ROUTE,
+    ),
+    Case(
+        "runtime.httpRoute.hostnames", ["a.b"], lambda o: o.one("HTTPRoute", NAME)["spec"]["hostnames"], ["a.b"], ROUTE
+    ),
+    Case(
+        "runtime.schedulerNatsUrl",
+        "nats://a:1",
+        lambda o: environment(host(o))["WASMCLOUD_HOST_SCHEDULER_NATS_URL"],
+        "nats://a:1",
+    ),
+    Case(
+        "runtime.dataNatsUrl",
+        "nats://b:1",
+        lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"],
+        "nats://b:1",
+    ),
+    Case(
+        "runtime.drainDelaySeconds",
+        3,
+        lambda o: container(host(o))["lifecycle"],
+        {"preStop": {"sleep": {"seconds": 3}}},
+    ),
     Case("runtime.drainTimeoutSeconds", 12, lambda o: flag(host(o), "drain-timeout"), ["12"]),
     Case("runtime.logFormat", "text", lambda o: flag(host(o), "log-format"), ["text"]),
     Case("runtime.env", [ENV], lambda o: environment(host(o))["TZ"], "UTC"),

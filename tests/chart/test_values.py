@@ -43,7 +43,9 @@ def test_every_value_has_a_case() -> None:
 
 
 def test_generated_files_are_up_to_date() -> None:
-    done = subprocess.run([sys.executable, str(CHART / "generate.py"), "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(CHART / "generate.py"), "--check"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -113,7 +115,10 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             {"nats": {"enabled": False}, "global": {"nats": {"schedulerUrl": "nats://a:4222"}}},
             "nobody would trust certificates made here",
         ),
-        ({"runtime": {"hostGroups": [{"name": "a"}, {"name": "a"}]}}, 'two groups are called "a" in namespace "default"'),
+        (
+            {"runtime": {"hostGroups": [{"name": "a"}, {"name": "a"}]}},
+            'two groups are called "a" in namespace "default"',
+        ),
         ({"runtime": {"webgpu": {"enabled": True}}}, "this host has no WebGPU"),
         ({"runtime": {"terminationGracePeriodSeconds": 39}}, "drainDelaySeconds and drainTimeoutSeconds need 40"),
         (

@@ -80,7 +80,11 @@ GLOBAL = [
         "global.image.registry",
         "local:5000",
         images,
-        ["local:5000/wasmcloud/wasmcloud-operator:0.1.0", "local:5000/nats:2.15.2", "local:5000/wasmcloud/wasmcloud-host:0.1.0"],
+        [
+            "local:5000/wasmcloud/wasmcloud-operator:0.1.0",
+            "local:5000/nats:2.15.2",
+            "local:5000/wasmcloud/wasmcloud-host:0.1.0",
+        ],
     ),
     Case(
         "global.image.pullSecrets",
@@ -91,10 +95,18 @@ GLOBAL = [
     Case(
         "global.nats.schedulerUrl",
         "nats://a:4222",
-        lambda o: [environment(operator(o))["WASMCLOUD_OPERATOR_NATS_URL"], environment(host(o))["WASMCLOUD_HOST_SCHEDULER_NATS_URL"]],
+        lambda o: [
+            environment(operator(o))["WASMCLOUD_OPERATOR_NATS_URL"],
+            environment(host(o))["WASMCLOUD_HOST_SCHEDULER_NATS_URL"],
+        ],
         ["nats://a:4222"] * 2,
     ),
-    Case("global.nats.dataUrl", "nats://b:4222", lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"], "nats://b:4222"),
+    Case(
+        "global.nats.dataUrl",
+        "nats://b:4222",
+        lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"],
+        "nats://b:4222",
+    ),
     Case("global.tls.enabled", False, lambda o: "verify_and_map" in config(o), False),
     Case("global.certificates.generate", False, lambda o: o.names("Secret"), []),
     Case(
@@ -124,7 +136,13 @@ GLOBAL = [
     ),
     *(
         Case(f"global.certificates.{key}", "mine", lambda o: "default/mine" in o.names("Secret"), True)
-        for key in ("caSecretName", "natsCertSecretName", "operatorCertSecretName", "runtimeCertSecretName", "dataCertSecretName")
+        for key in (
+            "caSecretName",
+            "natsCertSecretName",
+            "operatorCertSecretName",
+            "runtimeCertSecretName",
+            "dataCertSecretName",
+        )
     ),
     Case("global.ipFamilies", ["IPv6"], lambda o: services(o, "ipFamilies"), [["IPv6"]] * 4),
     Case("global.ipFamilyPolicy", "PreferDualStack", lambda o: services(o, "ipFamilyPolicy"), ["PreferDualStack"] * 4),
@@ -139,22 +157,41 @@ GLOBAL = [
     Case(
         "networkPolicy.metricsFrom",
         [PEER],
-        lambda o: [o.one("NetworkPolicy", n)["spec"]["ingress"][-1]["from"] for n in ("wasmcloud-operator", "wasmcloud-host-default")],
+        lambda o: [
+            o.one("NetworkPolicy", n)["spec"]["ingress"][-1]["from"]
+            for n in ("wasmcloud-operator", "wasmcloud-host-default")
+        ],
         [[PEER]] * 2,
     ),
     Case(
-        "networkPolicy.httpFrom", [PEER], lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"], [PEER]
+        "networkPolicy.httpFrom",
+        [PEER],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"],
+        [PEER],
     ),
-    Case("networkPolicy.operator.egress", [RULE], lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][-1], RULE),
+    Case(
+        "networkPolicy.operator.egress",
+        [RULE],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][-1],
+        RULE,
+    ),
     Case(
         "networkPolicy.nats.ingress",
         [{"from": [PEER]}],
         lambda o: o.one("NetworkPolicy", "wasmcloud-nats")["spec"]["ingress"][-1],
         {"from": [PEER]},
     ),
-    Case("networkPolicy.runtime.egress", [RULE], lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["egress"][2:], [RULE]),
     Case(
-        "serviceMonitor.enabled", True, lambda o: o.names("ServiceMonitor"), ["default/wasmcloud-host-default", "default/wasmcloud-operator"]
+        "networkPolicy.runtime.egress",
+        [RULE],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["egress"][2:],
+        [RULE],
+    ),
+    Case(
+        "serviceMonitor.enabled",
+        True,
+        lambda o: o.names("ServiceMonitor"),
+        ["default/wasmcloud-host-default", "default/wasmcloud-operator"],
     ),
     Case(
         "serviceMonitor.labels",
@@ -172,7 +209,10 @@ GLOBAL = [
     ),
     Case(
         "extraManifests",
-        ["{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-a'}}", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}],
+        [
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: '{{ .Release.Name }}-a'}}",
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}},
+        ],
         lambda o: [n for n in o.names("ConfigMap") if n in ("/wasmcloud-a", "/b")],
         ["/b", "/wasmcloud-a"],
     ),
@@ -203,7 +243,10 @@ def pod_cases(prefix: str, workload: Callable[[Rendered], JsonObject], component
         Case(f"{prefix}.resources", RESOURCES, lambda o: container(workload(o))["resources"], RESOURCES),
         Case(f"{prefix}.podLabels", {"a": "b"}, lambda o: labels(o)["a"], "b"),
         Case(
-            f"{prefix}.podAnnotations", {"a": "b"}, lambda o: workload(o)["spec"]["template"]["metadata"]["annotations"]["a"], "b"
+            f"{prefix}.podAnnotations",
+            {"a": "b"},
+            lambda o: workload(o)["spec"]["template"]["metadata"]["annotations"]["a"],
+            "b",
         ),
         Case(f"{prefix}.nodeSelector", {"disk": "ssd"}, lambda o: spec(o)["nodeSelector"], {"disk": "ssd"}),
         Case(f"{prefix}.tolerations", [TOLERATION], lambda o: spec(o)["tolerations"], [TOLERATION]),
@@ -211,7 +254,10 @@ def pod_cases(prefix: str, workload: Callable[[Rendered], JsonObject], component
         Case(
             f"{prefix}.topologySpreadConstraints",
             [SPREAD],
-            lambda o: spec(o)["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"] == workload(o)["spec"]["selector"]["matchLabels"],
+            lambda o: (
+                spec(o)["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]
+                == workload(o)["spec"]["selector"]["matchLabels"]
+            ),
             True,
         ),
         Case(f"{prefix}.priorityClassName", "high", lambda o: spec(o)["priorityClassName"], "high"),
@@ -258,7 +304,11 @@ def budget_cases(prefix: str, name: str, given: JsonObject) -> list[Case]:
     return [
         Case(f"{budget}.enabled", False, lambda o: f"default/{name}" in o.names("PodDisruptionBudget"), False, given),
         Case(
-            f"{budget}.maxUnavailable", "50%", lambda o: o.one("PodDisruptionBudget", name)["spec"]["maxUnavailable"], "50%", given
+            f"{budget}.maxUnavailable",
+            "50%",
+            lambda o: o.one("PodDisruptionBudget", name)["spec"]["maxUnavailable"],
+            "50%",
+            given,
         ),
     ]
 
@@ -272,7 +322,10 @@ OPERATOR = [
     Case(
         "operator.watchNamespaces",
         ["team-b", "team-a"],
-        lambda o: (flag(operator(o), "watch-namespaces"), [n for n in o.names("Role") if n.endswith("operator-workloads")]),
+        lambda o: (
+            flag(operator(o), "watch-namespaces"),
+            [n for n in o.names("Role") if n.endswith("operator-workloads")],
+        ),
         (["team-a,team-b"], ["team-a/wasmcloud-operator-workloads", "team-b/wasmcloud-operator-workloads"]),
     ),
     Case(
@@ -294,8 +347,18 @@ OPERATOR = [
     Case("operator.env", [ENV], lambda o: environment(operator(o))["TZ"], "UTC"),
     Case("operator.envFrom", [ENV_FROM], lambda o: container(operator(o))["envFrom"], [ENV_FROM]),
     Case("operator.extraArgs", ["--probe-interval=2"], lambda o: flag(operator(o), "probe-interval"), ["2"]),
-    Case("operator.service.type", "NodePort", lambda o: o.one("Service", "wasmcloud-operator")["spec"]["type"], "NodePort"),
-    Case("operator.service.port", 9999, lambda o: o.one("Service", "wasmcloud-operator")["spec"]["ports"][0]["port"], 9999),
+    Case(
+        "operator.service.type",
+        "NodePort",
+        lambda o: o.one("Service", "wasmcloud-operator")["spec"]["type"],
+        "NodePort",
+    ),
+    Case(
+        "operator.service.port",
+        9999,
+        lambda o: o.one("Service", "wasmcloud-operator")["spec"]["ports"][0]["port"],
+        9999,
+    ),
 ]
 
 NATS = [
@@ -309,11 +372,19 @@ NATS = [
         {"global": {"nats": {"schedulerUrl": "nats://a:4222"}, "certificates": {"generate": False}}},
     ),
     Case("nats.replicas", 3, lambda o: (nats(o)["spec"]["replicas"], "routes: $ROUTES" in config(o)), (3, True)),
-    Case("nats.persistence.enabled", False, lambda o: pod(nats(o))["volumes"][-1], {"name": "data", "emptyDir": {"sizeLimit": "1Gi"}}),
+    Case(
+        "nats.persistence.enabled",
+        False,
+        lambda o: pod(nats(o))["volumes"][-1],
+        {"name": "data", "emptyDir": {"sizeLimit": "1Gi"}},
+    ),
     Case(
         "nats.persistence.size",
         "7Gi",
-        lambda o: (nats(o)["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"], "max_file_store: 7Gi" in config(o)),
+        lambda o: (
+            nats(o)["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"],
+            "max_file_store: 7Gi" in config(o),
+        ),
         ("7Gi", True),
     ),
     Case(
@@ -328,7 +399,12 @@ NATS = [
         lambda o: nats(o)["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"],
         "Retain",
     ),
-    Case("nats.service.type", "LoadBalancer", lambda o: o.one("Service", "wasmcloud-nats")["spec"]["type"], "LoadBalancer"),
+    Case(
+        "nats.service.type",
+        "LoadBalancer",
+        lambda o: o.one("Service", "wasmcloud-nats")["spec"]["type"],
+        "LoadBalancer",
+    ),
     Case(
         "nats.service.nodePort",
         30422,
@@ -337,10 +413,18 @@ NATS = [
         {"nats": {"service": {"type": "NodePort"}}},
     ),
     Case(
-        "nats.service.annotations", {"a": "b"}, lambda o: o.one("Service", "wasmcloud-nats")["metadata"]["annotations"], {"a": "b"}
+        "nats.service.annotations",
+        {"a": "b"},
+        lambda o: o.one("Service", "wasmcloud-nats")["metadata"]["annotations"],
+        {"a": "b"},
     ),
     Case("nats.certificate.dnsNames", ["nats.example.com"], lambda o: "nats.example.com" in dns_names(o), True),
     Case("nats.certificate.ipAddresses", ["192.0.2.7"], lambda o: "192.0.2.7" in dns_names(o), True),
     Case("nats.maxPayload", 2097152, lambda o: "max_payload: 2097152" in config(o), True),
-    Case("nats.extraConfig", "lame_duck_duration: 10s", lambda o: config(o).rstrip().endswith("lame_duck_duration: 10s"), True),
+    Case(
+        "nats.extraConfig",
+        "lame_duck_duration: 10s",
+        lambda o: config(o).rstrip().endswith("lame_duck_duration: 10s"),
+        True,
+    ),
 ]

@@ -1,0 +1,192 @@
+"""Each object of each kind of installation, judged by a real API server, and what must hold for all of them."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from chart.judge import assert_taken
+from chart.matrix import EVERYTHING, MATRIX, TENANTS, tenants
+from chart.rendered import JsonObject, Rendered, container, merged, render
+from chart.value_cases import flag
+from ground.control_plane import ControlPlane
+
+MINE = {"default", *TENANTS}
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_api_server_takes_every_object(name: str, judge: ControlPlane) -> None:
+    objects = Rendered(deepcopy(render(MATRIX[name]).objects))
+    if name == "ipv6":
+        # This API server has IPv4 alone. What it would say of these two fields is all that is left out.
+        for service in (o for o in objects.objects if o["kind"] == "Service"):
+            assert (service["spec"].pop("ipFamilies"), service["spec"].pop("ipFamilyPolicy")) == (
+                ["IPv6"],
+                "SingleStack",
+            )
+
+    assert_taken(judge, objects)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_pods_are_locked_down(name: str) -> None:
+    for spec in pod_specs(render(MATRIX[name])):
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] == 65532
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for one in spec["containers"]:
+            assert one["securityContext"]["readOnlyRootFilesystem"] is True
+            assert one["securityContext"]["allowPrivilegeEscalation"] is False
+            assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert not any("hostPath" in volume for volume in spec["volumes"])
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_nobody_else_has_a_token(name: str) -> None:
+    objects = render(MATRIX[name])
+    for account in (
+        o
+        for o in objects.objects
+        if o["kind"] == "ServiceAccount" and "helm.sh/hook" not in o["metadata"].get("annotations", {})
+    ):
+        assert account["automountServiceAccountToken"] is False
+    for workload in (o for o in objects.objects if o["kind"] in ("Deployment", "DaemonSet", "StatefulSet")):
+        is_operator = workload["metadata"]["name"].endswith("-operator")
+        assert workload["spec"]["template"]["spec"]["automountServiceAccountToken"] is is_operator
+
+
+@pytest.mark.parametrize("name", [name for name in MATRIX if name != "cluster-wide"])
+def test_only_the_switch_makes_cluster_roles(name: str) -> None:
+    objects = render(MATRIX[name])
+    assert objects.names("ClusterRole") == objects.names("ClusterRoleBinding") == []
+
+
+def test_the_roles_are_those_of_the_table() -> None:
+    objects = render({"runtime": {"hostGroups": [{"name": "a", "namespace": "team-a"}]}})
+    all_verbs = {"get", "list", "watch", "create", "update", "patch", "delete"}
+    kinds = ("workloaddeployments", "workloadreplicasets", "workloads", "artifacts")
+    for namespace in ("default", "team-a"):
+        assert rights(objects.one("Role", "wasmcloud-operator-workloads", namespace)) == {
+            **{f"runtime.wasmcloud.dev/{kind}": all_verbs for kind in kinds},
+            **{f"runtime.wasmcloud.dev/{kind}/status": {"get", "update", "patch"} for kind in kinds},
+            **{f"runtime.wasmcloud.dev/{kind}/finalizers": {"update"} for kind in kinds},
+            "/configmaps": {"get"},
+            "/secrets": {"get"},
+            "/services": {"get", "list", "watch"},
+            "discovery.k8s.io/endpointslices": all_verbs,
+            "/events": {"create", "patch"},
+        }
+    assert rights(objects.one("Role", "wasmcloud-operator")) == {
+        "coordination.k8s.io/leases": {"get", "create", "update", "patch"},
+        "runtime.wasmcloud.dev/hosts": all_verbs,
+        "runtime.wasmcloud.dev/hosts/status": {"get", "update", "patch"},
+        "/events": {"create", "patch"},
+    }
+
+
+def test_cluster_wide_gives_the_same_rights_everywhere() -> None:
+    here, everywhere = render(), render(MATRIX["cluster-wide"])
+    assert (
+        everywhere.one("ClusterRole", "wasmcloud-operator-default")["rules"]
+        == here.one("Role", "wasmcloud-operator-workloads")["rules"]
+    )
+    assert everywhere.names("Role") == [
+        "default/wasmcloud-cleanup",
+        "default/wasmcloud-operator",
+        "default/wasmcloud-test",
+    ]
+
+
+def test_nothing_goes_out_by_default() -> None:
+    assert flag(render().one("Deployment", "wasmcloud-host-default"), "allowed-hosts") == []
+
+
+def test_a_tenants_hosts_have_what_they_need_in_its_namespace() -> None:
+    objects = render(tenants())
+    for namespace in TENANTS:
+        hosts = objects.one("Deployment", "wasmcloud-host-hosts", namespace)
+        assert flag(hosts, "environment") == [namespace]
+        account = hosts["spec"]["template"]["spec"]["serviceAccountName"]
+        assert objects.one("ServiceAccount", account, namespace)
+        assert objects.one("NetworkPolicy", "wasmcloud-host-hosts", namespace)
+        for volume in hosts["spec"]["template"]["spec"]["volumes"]:
+            if secret := volume.get("secret"):
+                assert objects.one("Secret", secret["secretName"], namespace)
+    keys = [objects.one("Secret", "wasmcloud-runtime-tls", namespace)["data"]["tls.key"] for namespace in TENANTS]
+    assert len(set(keys)) == 3, "tenants share no key"
+    allowed = objects.one("NetworkPolicy", "wasmcloud-nats")["spec"]["ingress"][0]["from"]
+    assert [peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in allowed[1:]] == list(
+        TENANTS
+    )
+
+
+def test_a_tenant_without_tls_learns_no_password_but_its_own() -> None:
+    objects = render(MATRIX["three-tenants-without-tls"])
+    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == {"operator", "runtime", "data"}
+    for namespace in TENANTS:
+        assert set(objects.one("Secret", "wasmcloud-nats-passwords", namespace)["data"]) == {"runtime", "data"}
+
+
+def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None:
+    group: JsonObject = {
+        "name": "big",
+        "resources": {"limits": {"memory": "8Gi"}},
+        "allowedHosts": ["b.example.com"],
+        "extraArgs": ["--request-timeout=5"],
+        "podDisruptionBudget": {"enabled": False},
+        "denySpecialRanges": False,
+    }
+    given = {
+        "allowedHosts": ["a.example.com"],
+        "extraArgs": ["--max-memory=1G"],
+        "hostGroups": [group, {"name": "plain"}],
+    }
+    objects = render({"runtime": given})
+    big, plain = (objects.one("Deployment", f"wasmcloud-host-{name}") for name in ("big", "plain"))
+
+    assert container(big)["resources"] == {"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"memory": "8Gi"}}
+    assert container(plain)["resources"]["limits"] == {"memory": "1Gi"}
+    assert (flag(big, "allowed-hosts"), flag(plain, "allowed-hosts")) == (["b.example.com"], ["a.example.com"])
+    assert container(big)["args"][-2:] == ["--max-memory=1G", "--request-timeout=5"]
+    assert "--no-deny-special-ranges" in container(big)["args"]
+    assert objects.names("PodDisruptionBudget") == ["default/wasmcloud-host-plain", "default/wasmcloud-operator"]
+
+
+@pytest.mark.parametrize("length", [1, 53])
+def test_names_fit_however_long_the_release_is_called(length: int, judge: ControlPlane) -> None:
+    values = merged(EVERYTHING, {"runtime": {"hostGroups": [{"name": "fifteen-letters"}]}})
+    objects = render(values, release="r" * length)
+    assert_taken(judge, objects)
+    assert max(len(name.partition("/")[2]) for name in objects.names("Service")) <= 63
+
+
+def test_a_selector_is_never_changed_by_values() -> None:
+    """Kubernetes refuses an upgrade that would change one."""
+    changed = {
+        "operator": {"podLabels": {"a": "b"}},
+        "nats": {"podLabels": {"a": "b"}},
+        "runtime": {"podLabels": {"a": "b"}},
+    }
+    for kind, name in (
+        ("Deployment", "wasmcloud-operator"),
+        ("StatefulSet", "wasmcloud-nats"),
+        ("Deployment", "wasmcloud-host-default"),
+    ):
+        assert render(changed).one(kind, name)["spec"]["selector"] == render().one(kind, name)["spec"]["selector"]
+
+
+def pod_specs(objects: Rendered) -> list[dict[str, Any]]:
+    specs = [o["spec"]["template"]["spec"] for o in objects.objects if "template" in o.get("spec", {})]
+    return specs + [o["spec"] for o in objects.objects if o["kind"] == "Pod"]
+
+
+def rights(role: JsonObject) -> dict[str, set[str]]:
+    """Verbs by group/resource."""
+    found: dict[str, set[str]] = {}
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                found.setdefault(f"{group}/{resource}", set()).update(rule["verbs"])
+    return found
