@@ -6,8 +6,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,18 +115,22 @@ class Artifacts:
         return Artifact(answer.path, answer.layer_digest)
 
     def _kept(self, image: Image) -> Pulled | None:
+        entry = self._index / image.cache_key()
         try:
-            kept = Pulled.model_validate_json((self._index / image.cache_key()).read_bytes())
+            kept = Pulled.model_validate_json(entry.read_bytes())
         except (OSError, ValueError):
             return None  # never pulled, or an unreadable entry: the registry knows
-        return kept if kept.path and kept.path.is_file() else None
+        if kept.path is None or not kept.path.is_file():
+            entry.unlink(missing_ok=True)  # the layer made room for others
+            return None
+        return kept
 
     def _keep(self, image: Image, pulled: Pulled) -> None:
         self._index.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self._index)
-        with os.fdopen(handle, "w") as entry:
-            entry.write(pulled.model_dump_json())
-        Path(name).replace(self._index / image.cache_key())
+        entry = self._index / image.cache_key()
+        draft = entry.with_suffix(".draft")  # a crash leaves it for the next pull of this image to overwrite
+        draft.write_text(pulled.model_dump_json())
+        draft.replace(entry)
 
 
 def effective_policy(name: str, policy: ImagePullPolicy) -> ImagePullPolicy:

@@ -31,6 +31,23 @@ def _commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _label_value(value: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?", value):
+        msg = f"{value!r} can't be the value of a label: up to 63 letters, digits, -, _ and . inside"
+        raise ValueError(msg)
+    return value
+
+
+def _label_key(value: str) -> str:
+    prefix, slash, name = value.rpartition("/")
+    if not name or (slash and not prefix):
+        msg = f"{value!r} can't be the key of a label: [prefix/]name"
+        raise ValueError(msg)
+    if prefix:
+        _object_name(prefix)
+    return _label_value(name) and value
+
+
 def _pairs(value: object) -> object:
     parts = _commas(value)
     if not isinstance(parts, list):
@@ -82,6 +99,13 @@ def _object_name(value: str) -> str:
     return value
 
 
+def _namespace(value: str) -> str:
+    if value and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        msg = f"{value!r} is not the name of a namespace"
+        raise ValueError(msg)
+    return value
+
+
 def _readable(path: Path) -> Path:
     if not path.is_file() or not os.access(path, os.R_OK):
         msg = f"{path} is not a file that can be read"
@@ -97,6 +121,8 @@ def _directory(path: Path) -> Path:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+LabelKey = Annotated[str, AfterValidator(_label_key)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
 Token = Annotated[str, AfterValidator(_token)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86400)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
@@ -117,7 +143,7 @@ class Settings(BaseSettings):
         cli_exit_on_error=False,
     )
 
-    host_group: str = Field("default", min_length=1)
+    host_group: Annotated[LabelValue, Field(min_length=1)] = "default"
     """The group this host belongs to: its label `hostgroup`."""
 
     host_id: Token | None = None
@@ -132,10 +158,10 @@ class Settings(BaseSettings):
     host_name: str | None = Field(None, min_length=1)
     """The address at which others reach this host. Default: the machine's name."""
 
-    host_label: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = Field(default_factory=dict)
+    host_label: Annotated[dict[LabelKey, LabelValue], NoDecode, BeforeValidator(_pairs)] = Field(default_factory=dict)
     """A label `key=value` of the Host object, to be matched by hostSelector; may be repeated."""
 
-    environment: str = ""
+    environment: Annotated[str, AfterValidator(_namespace)] = ""
     """The tenant whose workloads this host serves. Default: none, then it serves workloads that name none."""
 
     scheduler_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] = SecretStr("nats://127.0.0.1:4222")

@@ -120,7 +120,7 @@ async def test_a_host_waits_for_nats_and_says_so(processes: list[Process], tmp_p
 async def test_workloads_serve_on_while_nats_is_away(
     start_host: StartHost, operator: Operator, nats_server: NatsServer
 ) -> None:
-    host = await start_host()
+    host = await start_host(heartbeat_interval="500ms")
     await operator.start(host.id, start_request("one"))
     await asyncio.to_thread(nats_server.stop)
     await asyncio.to_thread(said_in_log, host.process, "nats connection lost")
@@ -137,7 +137,7 @@ async def test_workloads_serve_on_while_nats_is_away(
 async def test_a_host_joins_again_when_the_server_crashed(
     start_host: StartHost, operator: Operator, nats_server: NatsServer
 ) -> None:
-    host = await start_host()
+    host = await start_host(heartbeat_interval="500ms")
     await asyncio.to_thread(nats_server.process.kill)
     await asyncio.to_thread(nats_server.start)
     assert (await operator.next_heartbeat(host.id))["id"] == host.id

@@ -25,8 +25,10 @@ def test_flags_may_be_repeated_or_hold_commas() -> None:
 
 
 def test_labels_are_pairs() -> None:
-    settings = read_settings(["--host-label", "gpu=true", "--host-label", "zone=a=b"])
-    assert settings.host_label == {"gpu": "true", "zone": "a=b"}
+    settings = read_settings(
+        ["--host-label", "gpu=true", "--host-label", "example.com/zone=", "--host-label", "a_b=C.d"]
+    )
+    assert settings.host_label == {"gpu": "true", "example.com/zone": "", "a_b": "C.d"}
 
 
 def test_variables_hold_the_same_as_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -77,6 +79,12 @@ def test_a_password_in_the_nats_url_does_not_print() -> None:
         (["--friendly-name", "Foo"], "'Foo' is not a Kubernetes object name"),
         (["--friendly-name", "-a"], "--friendly-name"),
         (["--host-label", "gpu"], "'gpu' is not of the form key=value"),
+        (["--host-label", "zone=a=b"], "'a=b' can't be the value of a label"),
+        (["--host-label", "=x"], "'' can't be the key of a label"),
+        (["--host-label", "/a=x"], "'/a' can't be the key of a label"),
+        (["--host-label", "Bad_/a=x"], "'Bad_'"),
+        (["--host-group", "a b"], "'a b' can't be the value of a label"),
+        (["--environment", "Team A"], "'Team A' is not the name of a namespace"),
         (["--scheduler-nats-url", "http://127.0.0.1"], "nats://host:4222"),
         (["--scheduler-nats-url", "nats://127.0.0.1:99999"], "--scheduler-nats-url"),
         (["--scheduler-nats-tls-ca", "/nowhere/ca"], "/nowhere/ca is not a file that can be read"),
