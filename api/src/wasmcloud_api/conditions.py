@@ -110,6 +110,12 @@ class Reason(Documented):
     COMPLETED = "Completed", "The workload's service ended well and is not started again."
     STOPPING = "Stopping", "The workload is being stopped."
 
+    SERVICE_NOT_FOUND = "ServiceNotFound", "The Service that the workload names does not exist; it runs anyway."
+    SERVICE_HAS_SELECTOR = "ServiceHasSelector", "The Service has a selector: Kubernetes keeps its endpoints, not we."
+    SERVICE_IS_EXTERNAL = "ServiceIsExternal", "The Service is of type ExternalName, which has no endpoints."
+    SERVICE_PORT_NOT_FOUND = "ServicePortNotFound", "The Service has no port named `http`, so it leads nowhere."
+    HOST_NOT_ROUTABLE = "HostNotRoutable", "The host gives no IP that others reach it by, so no Service leads to it."
+
     ARTIFACT_NOT_FOUND = "ArtifactNotFound", "An Artifact that the deployment names does not exist."
     ARTIFACT_NOT_READY = "ArtifactNotReady", "An Artifact that the deployment names has no digest yet."
     ROLLOUT_IN_PROGRESS = "RolloutInProgress", "Replicas of the new template are replacing the old ones."

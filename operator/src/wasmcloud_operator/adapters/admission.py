@@ -6,10 +6,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from wasmcloud_api.crds import KINDS, KubernetesObject
-from wasmcloud_api.names import API_VERSION
 
 from wasmcloud_operator.engine.ports import JsonObject, Rejected
-from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.model.keys import BUILT_IN, Kind, api_version
 
 _MODELS: Final[dict[Kind, type[KubernetesObject]]] = {Kind(model.__name__): model for model in KINDS}
 
@@ -17,9 +16,11 @@ _MODELS: Final[dict[Kind, type[KubernetesObject]]] = {Kind(model.__name__): mode
 def admit(kind: Kind, body: JsonObject) -> dict[str, Any]:
     """Return the object as it is stored: checked, with defaults, without fields that the API doesn't know.
 
-    Raises Rejected with every rule that the object breaks.
+    Raises Rejected with every rule that the object breaks. Kubernetes' own kinds are taken as they come.
     """
-    typed = {"apiVersion": API_VERSION, "kind": str(kind)}
+    typed = {"apiVersion": api_version(kind), "kind": str(kind)}
+    if kind in BUILT_IN:
+        return dict(body) | typed
     try:
         model = _MODELS[kind].model_validate(dict(body) | typed)
     except ValidationError as error:

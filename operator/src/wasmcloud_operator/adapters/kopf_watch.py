@@ -16,11 +16,10 @@ from typing import Any, Final
 
 import aiohttp
 import kopf
-from wasmcloud_api.names import GROUP, VERSION
 
 from wasmcloud_operator.adapters.kubernetes_api import PLURALS, KubernetesApi, collection, without_bookkeeping
 from wasmcloud_operator.engine.ports import ClusterError, JsonObject, See
-from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.model.keys import Kind, api_version
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +140,8 @@ class KopfWatch:
     def _registry(self, see: See) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         for kind in self._kinds:
-            kopf.on.event(GROUP, VERSION, PLURALS[kind], registry=registry, id=kind)(self._handler(kind, see))
+            group, _, version = api_version(kind).rpartition("/")
+            kopf.on.event(group, version, PLURALS[kind], registry=registry, id=kind)(self._handler(kind, see))
         kopf.on.login(registry=registry)(self._login)
         return registry
 

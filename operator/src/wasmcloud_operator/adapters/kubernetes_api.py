@@ -30,9 +30,13 @@ from wasmcloud_operator.engine.ports import (
     Rejected,
     Unavailable,
 )
-from wasmcloud_operator.model.keys import Key, Kind, Ref
+from wasmcloud_operator.model.keys import BUILT_IN, Key, Kind, Ref, api_version
 
-PLURALS: Final[dict[Kind, str]] = {Kind(model.__name__): model.definition.plural for model in KINDS}
+PLURALS: Final[dict[Kind, str]] = {
+    **{Kind(model.__name__): model.definition.plural for model in KINDS},
+    Kind.SERVICE: "services",
+    Kind.ENDPOINT_SLICE: "endpointslices",
+}
 
 _REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=5.0)
 _KEEPALIVE_S: Final = 75.0
@@ -114,7 +118,7 @@ class KubernetesApi:
 
     async def create(self, kind: Kind, body: JsonObject) -> JsonObject:
         """See the port."""
-        typed = {"apiVersion": API_VERSION, "kind": str(kind), **body}
+        typed = {"apiVersion": api_version(kind), "kind": str(kind), **body}
         path = collection(kind, body["metadata"]["namespace"])
         return await self._call("POST", path, PLURALS[kind], body=typed)
 
@@ -169,13 +173,13 @@ class KubernetesApi:
         self._events.add(occurrence)
 
     async def served_kinds(self) -> set[Kind]:
-        """Return which of our kinds the API server knows. Raises ClusterError."""
+        """Return which of the kinds the API server knows. Raises ClusterError."""
         try:
             found = await self._call("GET", f"/apis/{API_VERSION}", "discovery")
         except NotFound:
-            return set()
+            return set(BUILT_IN)
         names = {resource["kind"] for resource in found["resources"]}
-        return {kind for kind in Kind if kind in names}
+        return {kind for kind in Kind if kind in names or kind in BUILT_IN}
 
     async def _create_event(self, namespace: str, body: JsonObject) -> None:
         await self._call("POST", f"/api/v1/namespaces/{quote(namespace)}/events", "events", body=body)
@@ -258,7 +262,8 @@ def _seconds(retry_after: str | None) -> float | None:
 def collection(kind: Kind, namespace: str) -> str:
     """Return the path of a kind in a namespace, "" for all namespaces."""
     where = f"/namespaces/{quote(namespace)}" if namespace else ""
-    return f"/apis/{API_VERSION}{where}/{PLURALS[kind]}"
+    version = api_version(kind)
+    return f"/{'apis' if '/' in version else 'api'}/{version}{where}/{PLURALS[kind]}"
 
 
 def _path(ref: Ref) -> str:

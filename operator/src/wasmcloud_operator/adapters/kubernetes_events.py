@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from wasmcloud_api.names import API_VERSION
-
 from wasmcloud_operator.engine.ports import ClusterError, JsonObject, NotFound, Occurrence
-from wasmcloud_operator.model.keys import Key
+from wasmcloud_operator.model.keys import Key, api_version
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +122,7 @@ def _event(key: Key, pending: _Pending) -> dict[str, Any]:
         "kind": "Event",
         "metadata": {"namespace": key.namespace, "name": key.name},
         "involvedObject": {
-            "apiVersion": API_VERSION,
+            "apiVersion": api_version(ref.kind),
             "kind": str(ref.kind),
             "namespace": ref.key.namespace,
             "name": ref.key.name,

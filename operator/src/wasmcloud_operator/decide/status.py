@@ -34,10 +34,13 @@ _STOPPING: Final = "the host was asked to stop the workload"
 
 
 def workload_status(
-    view: WorkloadView, run: Run | None, unfit: Unfit | None, *, environment: str, now_s: float
+    view: WorkloadView, run: Run | None, unfit: Unfit | None, *, environment: str, now_s: float, note: str = ""
 ) -> dict[str, Any]:
-    """Return the whole status of a Workload. ``environment`` is its host's; ``now_s`` seconds since the epoch."""
-    conditions = _unplaced(unfit, run, view.host_id) if unfit is not None else _placed(run, view.host_id)
+    """Return the whole status of a Workload. ``environment`` is its host's; ``now_s`` seconds since the epoch.
+
+    ``note`` is what else there is to say of one that runs.
+    """
+    conditions = _unplaced(unfit, run, view.host_id) if unfit is not None else _placed(run, view.host_id, note)
     if view.meta.is_deleting:
         conditions = [*conditions[:3], *_stopping()]
     status: dict[str, Any] = {
@@ -67,7 +70,7 @@ def _unplaced(unfit: Unfit, run: Run | None, host_id: HostId | None) -> list[Con
     ]
 
 
-def _placed(run: Run | None, host_id: HostId | None) -> list[Condition]:
+def _placed(run: Run | None, host_id: HostId | None, note: str) -> list[Condition]:
     where = f'on host "{host_id}"'
     placed = [holds(WorkloadCondition.HOST_SELECTION), holds(WorkloadCondition.PLACEMENT, where)]
     sync, ready = WorkloadCondition.SYNC, WorkloadCondition.READY
@@ -78,7 +81,7 @@ def _placed(run: Run | None, host_id: HostId | None) -> list[Condition]:
             text = f"{text}; the last start failed: {run.message}"
         return [config, *placed, fails(sync, Reason.STARTING, text), fails(ready, Reason.STARTING, text)]
     if run.state is RunState.RUNNING:
-        return [config, *placed, holds(sync), holds(ready, where)]
+        return [config, *placed, holds(sync), holds(ready, f"{where}; {note}" if note else where)]
     if run.state is RunState.COMPLETED:
         return [config, *placed, holds(sync), fails(ready, Reason.COMPLETED, f"the service ended well {where}")]
     if run.state is RunState.STOPPING:

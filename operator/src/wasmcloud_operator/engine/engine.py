@@ -24,6 +24,7 @@ from wasmcloud_operator.engine.queue import Queue
 from wasmcloud_operator.engine.reconcile import Reconciler
 from wasmcloud_operator.engine.replica_sets import ReplicaSets
 from wasmcloud_operator.engine.resync import Resync
+from wasmcloud_operator.engine.routes import Routes
 from wasmcloud_operator.engine.runs import Runs
 from wasmcloud_operator.engine.statuses import Statuses
 from wasmcloud_operator.engine.store import Store
@@ -58,7 +59,8 @@ class Engine:
         configuration = Configuration(context.apply, context.store)
         lifecycle = Lifecycle(context, self._runs, configuration)
         self._audit = Audit(context, self._runs, lifecycle)
-        self._workloads = Workloads(context, self._runs, lifecycle, self._audit)
+        self._routes = Routes(context, self._runs)
+        self._workloads = Workloads(context, self._runs, lifecycle, self._audit, self._routes)
         self._deployments = Deployments(context, configuration)
         self._host_objects = HostObjects(context)
         self._prober = Prober(context)
@@ -69,6 +71,7 @@ class Engine:
                 Kind.WORKLOAD: self._workloads.reconcile,
                 Kind.REPLICA_SET: ReplicaSets(context, self._runs, self._workloads).reconcile,
                 Kind.DEPLOYMENT: self._deployments.reconcile,
+                Kind.SERVICE: self._routes.reconcile,
             },
         )
         self._listen(Triggers(context, self._workloads))
@@ -115,9 +118,9 @@ class Engine:
         fleet, store = self._context.fleet, self._context.store
         store.listen(triggers.object_changed)
         store.listen(self._forget)
-        fleet.on_joined += [self._joined, triggers.host_changed]
-        fleet.on_changed.append(triggers.host_changed)
-        fleet.on_lost.append(triggers.host_changed)
+        fleet.on_joined += [self._joined, self._routes.host_changed, triggers.host_changed]
+        fleet.on_changed += [self._routes.host_changed, triggers.host_changed]
+        fleet.on_lost += [self._routes.host_changed, triggers.host_changed]
         fleet.on_beat += [self._audit.heard, triggers.host_beat]
         fleet.on_returning.append(lambda member: self._prober.ask(member.host_id))
 

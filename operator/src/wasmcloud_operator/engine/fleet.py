@@ -215,6 +215,7 @@ class Fleet:
 
 
 def _placing_facts(view: HostView, rules: Rules) -> tuple[object, ...]:
-    """Return what may let a waiting workload in when it changes."""
+    """Return what may let a waiting workload in, or move a route, when it changes."""
     beat = view.beat
-    return (beat.friendly_name, beat.labels, beat.environment, view.offers, is_under_pressure(view, rules))
+    where = (beat.friendly_name, beat.hostname, beat.http_port)
+    return (where, beat.labels, beat.environment, view.offers, is_under_pressure(view, rules))

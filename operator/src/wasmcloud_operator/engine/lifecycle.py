@@ -108,9 +108,6 @@ class Lifecycle:
 
     def _conclude(self, meta: Metadata, outcome: Run) -> None:
         self._runs.take(meta.uid, outcome)
-        if outcome.state is RunState.RUNNING:
-            for host_id in self._runs.leftovers(meta.uid):
-                self.clear(meta.uid, host_id)
         self._context.queue.add(Ref(Kind.WORKLOAD, meta.key))
 
     def _tell_started(self, view: WorkloadView, run: Run) -> None:

@@ -31,5 +31,7 @@ class Options:
     """How often all objects are listed anew, to find those whose deletion the watch missed."""
     config_interval_s: float = 30.0
     """How often ConfigMaps and Secrets are read again for `restartOnConfigChange`."""
+    route_delay_s: float = 2.0
+    """How long after its endpoint was taken off a Service a workload is stopped: kube-proxy has to follow."""
     call_count: int = 64
     """Most API calls at a time, and most objects worked on at a time."""

@@ -46,7 +46,7 @@ class Routes:
         self._runs = runs
         self._members: dict[Key, dict[Key, None]] = {}
         self._slices: dict[Key, dict[Key, None]] = {}
-        self._since_s: dict[tuple[Key, Address], tuple[bool, float]] = {}
+        self._since_s: dict[Key, dict[Address, tuple[bool, float]]] = {}
         self._writing: set[Key] = set()
         self._asked_s: dict[str, float] = {}
         self._told: dict[str, Reason] = {}
@@ -120,7 +120,7 @@ class Routes:
     def _moment(self, key: Key, host_id: HostId, *, is_ready: bool) -> float:
         """Return since when a host's endpoint is as named; long ago when it is not so, or isn't there at all."""
         address = self._address(host_id)
-        known = self._since_s.get((key, address)) if isinstance(address, Address) else None
+        known = self._since_s.get(key, {}).get(address) if isinstance(address, Address) else None
         return known[1] if known is not None and known[0] is is_ready else float("-inf")
 
     def _plan(self, key: Key) -> SlicePlan | None:
@@ -209,14 +209,12 @@ class Routes:
             self._unlink(self._slices, service, ref.key)
         else:
             self._slices.setdefault(service, {})[ref.key] = None
+        before, now_s = self._since_s.pop(service, {}), self._context.clock.monotonic()
         known = known_endpoints(self._existing(service))
-        for key, address in [one for one in self._since_s if one[0] == service]:
-            if address not in known:
-                del self._since_s[key, address]
-        for address, is_ready in known.items():
-            since = self._since_s.get((service, address))
-            if since is None or since[0] is not is_ready:
-                self._since_s[service, address] = (is_ready, self._context.clock.monotonic())
+        if known:
+            fresh = {address: (is_ready, now_s) for address, is_ready in known.items()}
+            kept = {address: since for address, since in before.items() if known.get(address) is since[0]}
+            self._since_s[service] = fresh | kept
         self._context.queue.add(Ref(Kind.SERVICE, service))
         self._look_at_held(service)
 

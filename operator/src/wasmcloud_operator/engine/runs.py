@@ -45,9 +45,13 @@ class Runs:
         """Note that a live host still runs a workload that was placed elsewhere."""
         self._leftovers.setdefault(uid, set()).add(host_id)
 
-    def leftovers(self, uid: str) -> set[HostId]:
-        """Return, and forget, the hosts on which a workload was left behind."""
-        return self._leftovers.pop(uid, set())
+    def leftovers(self, uid: str) -> list[HostId]:
+        """Return the hosts on which a workload was left behind."""
+        return sorted(self._leftovers.get(uid, ()))
+
+    def clear_leftover(self, uid: str, host_id: HostId) -> None:
+        """Note that a host was told to stop what was left behind on it."""
+        self._leftovers.get(uid, set()).discard(host_id)
 
     def has_leftover(self, uid: str, host_id: HostId) -> bool:
         """Whether a workload was left behind on a host until it runs elsewhere."""

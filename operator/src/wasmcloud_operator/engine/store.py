@@ -16,8 +16,11 @@ from wasmcloud_operator.model.views import (
     DeploymentView,
     HostRecord,
     ReplicaSetView,
+    ServiceView,
+    SliceView,
     View,
     WorkloadView,
+    is_route,
     parse,
 )
 
@@ -45,7 +48,12 @@ class Store:
         self._listeners.append(on_change)
 
     def see(self, kind: Kind, body: JsonObject, gone: bool) -> None:
-        """Take in an object. Stale news, and news of an object that was replaced, change nothing."""
+        """Take in an object. Stale news, and news of an object that was replaced, change nothing.
+
+        EndpointSlices that others keep are passed over: no watch can be asked for ours alone.
+        """
+        if kind is Kind.ENDPOINT_SLICE and not is_route(body):
+            return
         meta = parse_metadata(body)
         if not meta.uid or not meta.key.name:
             log.warning("object_without_identity", extra={"fields": {"kind": kind.value, "obj": str(meta.key)}})
@@ -138,7 +146,7 @@ class Store:
     def _parsed(self, ref: Ref, body: JsonObject) -> View:
         """Return the view of a body; a spec that was parsed already, by its generation, isn't parsed again."""
         known = self._views[ref.kind].get(ref.key)
-        if known is None or isinstance(known, HostRecord | BrokenView):
+        if known is None or isinstance(known, HostRecord | ServiceView | SliceView | BrokenView):
             return parse(ref.kind, body)
         meta = parse_metadata(body)
         if meta.uid != known.meta.uid or not meta.generation or meta.generation != known.meta.generation:

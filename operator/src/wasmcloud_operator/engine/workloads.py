@@ -9,7 +9,7 @@ from wasmcloud_api.conditions import Reason
 from wasmcloud_api.names import WORKLOAD_FINALIZER, HostId
 
 from wasmcloud_operator.decide.demand import demand_of
-from wasmcloud_operator.decide.run import Run, fresh
+from wasmcloud_operator.decide.run import Run, RunState, fresh
 from wasmcloud_operator.decide.schedule import Unfit, place
 from wasmcloud_operator.decide.status import status_patch, workload_status
 from wasmcloud_operator.decide.workload import (
@@ -28,6 +28,7 @@ from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.invalid import report_invalid
 from wasmcloud_operator.engine.lifecycle import Lifecycle
 from wasmcloud_operator.engine.owners import spread_of
+from wasmcloud_operator.engine.routes import Routes
 from wasmcloud_operator.engine.runs import Runs
 from wasmcloud_operator.model.hosts import Liveness
 from wasmcloud_operator.model.keys import Key, Kind, Ref
@@ -55,11 +56,12 @@ class _Left:
 class Workloads:
     """Brings Workloads onto hosts and keeps them there."""
 
-    def __init__(self, context: Context, runs: Runs, lifecycle: Lifecycle, audit: Audit) -> None:
+    def __init__(self, context: Context, runs: Runs, lifecycle: Lifecycle, audit: Audit, routes: Routes) -> None:
         self._context = context
         self._runs = runs
         self._lifecycle = lifecycle
         self._audit = audit
+        self._routes = routes
         self._waiting: dict[Key, None] = {}
         self._told: dict[str, Reason] = {}
         self._began_s = context.clock.monotonic()
@@ -118,7 +120,7 @@ class Workloads:
                     self._lifecycle.start(view, facts.run)
                 return _Left()
             case Stop():
-                if view.host_id is not None:
+                if view.host_id is not None and not self._is_held(view, view.host_id):
                     self._lifecycle.stop(view, view.host_id)
                 return _Left()
             case Ask():
@@ -126,6 +128,7 @@ class Workloads:
                     self._audit.ask(view.host_id)
                 return _Left(is_judged=facts.run is not None)
             case Wait(until_s, is_judged):
+                self._clear_leftovers(view, facts.run)
                 self._plan(ref, facts, until_s)
                 return _Left(is_judged)
 
@@ -134,6 +137,24 @@ class Workloads:
             self._context.queue.add_after(ref, until_s - facts.now_s)
         elif facts.liveness is Liveness.UNKNOWN and facts.view.host_id is not None:
             self._context.queue.add_after(ref, UNKNOWN_RETRY_S)
+
+    def _is_held(self, view: WorkloadView, host_id: HostId) -> bool:
+        """Whether a host must not be told yet to stop a workload, because its Service may still lead there."""
+        hold_s = self._routes.hold_s(view, host_id)
+        if hold_s > 0:
+            self._context.queue.add_after(Ref(Kind.WORKLOAD, view.meta.key), hold_s)
+        return hold_s > 0
+
+    def _clear_leftovers(self, view: WorkloadView, run: Run | None) -> None:
+        """Stop what a move left on other hosts, once the workload runs on its own."""
+        if run is None or run.state is not RunState.RUNNING:
+            return
+        for host_id in self._runs.leftovers(view.meta.uid):
+            if host_id == view.host_id:
+                self._runs.clear_leftover(view.meta.uid, host_id)
+            elif not self._is_held(view, host_id):
+                self._runs.clear_leftover(view.meta.uid, host_id)
+                self._lifecycle.clear(view.meta.uid, host_id)
 
     def _facts(self, view: WorkloadView) -> Facts:
         host_id = view.host_id
@@ -159,6 +180,8 @@ class Workloads:
             return self._wait_for_host(view, facts, chosen)
         run = fresh(chosen, generation=view.meta.generation, now_s=facts.now_s, before=facts.run)
         if chosen != view.host_id:
+            if view.host_id is not None and facts.is_draining and facts.liveness is Liveness.LIVE:
+                self._runs.leave_behind(view.meta.uid, view.host_id)
             await self._put_on_record(view, run)
             self._note_move(view, facts, chosen)
         self._runs.take(view.meta.uid, run)
@@ -184,7 +207,6 @@ class Workloads:
             message = f'host "{old}" is lost; moved to host "{chosen}"'
             self._context.apply.record(Kind.WORKLOAD, view.meta, Reason.HOST_LOST, message, is_warning=True)
         elif facts.is_draining:
-            self._runs.leave_behind(uid, old)
             message = f'host "{old}" is draining; moves to host "{chosen}"'
             self._context.apply.record(Kind.WORKLOAD, view.meta, Reason.HOST_DRAINING, message)
 
@@ -205,6 +227,8 @@ class Workloads:
 
     async def _write_status(self, key: Key, left: _Left) -> None:
         view = self._context.store.workload(key)
+        if isinstance(view, WorkloadView):
+            self._routes.look_at(view)
         if not left.is_judged or not isinstance(view, WorkloadView):
             return
         run = self._runs.get(view.meta.uid)
@@ -216,8 +240,10 @@ class Workloads:
     def _status(self, view: WorkloadView, run: Run | None, unfit: Unfit | None) -> dict[str, object]:
         member = self._context.fleet.member(view.host_id) if view.host_id else None
         environment = member.view.environment if member is not None and member.view is not None else ""
+        is_running = run is not None and run.state is RunState.RUNNING and not view.meta.is_deleting
+        note = self._routes.note(view) if is_running else ""
         now_s = self._context.clock.now()
-        return workload_status(view, run, unfit, environment=environment, now_s=now_s)
+        return workload_status(view, run, unfit, environment=environment, now_s=now_s, note=note)
 
 
 def _finalizers(view: WorkloadView, finalizers: list[str]) -> dict[str, object]:

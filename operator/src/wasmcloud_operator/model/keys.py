@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from wasmcloud_api.names import API_VERSION
 
 
 class Kind(StrEnum):
@@ -14,6 +17,17 @@ class Kind(StrEnum):
     REPLICA_SET = "WorkloadReplicaSet"
     DEPLOYMENT = "WorkloadDeployment"
     ARTIFACT = "Artifact"
+    SERVICE = "Service"
+    ENDPOINT_SLICE = "EndpointSlice"
+
+
+BUILT_IN: Final = {Kind.SERVICE: "v1", Kind.ENDPOINT_SLICE: "discovery.k8s.io/v1"}
+"""The kinds that every cluster has, and their API versions."""
+
+
+def api_version(kind: Kind) -> str:
+    """Return the `apiVersion` of a kind's objects."""
+    return BUILT_IN.get(kind, API_VERSION)
 
 
 @dataclass(frozen=True, slots=True, order=True)

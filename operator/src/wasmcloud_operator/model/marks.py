@@ -13,5 +13,11 @@ REVISION: Final = "wasmcloud.dev/revision"
 CONFIG_DIGEST: Final = "wasmcloud.dev/config-digest"
 """On WorkloadReplicaSets: a short salted digest of the ConfigMaps and Secrets that the template names."""
 
+MANAGED_BY_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
+"""On EndpointSlices: who keeps them (a Kubernetes name)."""
+
+SLICE_MANAGER: Final = "operator.wasmcloud.dev"
+"""The operator's value of that label."""
+
 MAX_WORKLOADS: Final = "wasmcloud.dev/max-workloads"
 """In a heartbeat's labels: how many workloads the host takes at most."""

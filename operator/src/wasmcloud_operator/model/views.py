@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from wasmcloud_api.conditions import ReplicaSetCondition, WorkloadCondition
 from wasmcloud_api.crds import ArtifactSpec, WorkloadDeploymentSpec, WorkloadReplicaSetSpec, WorkloadSpec
-from wasmcloud_api.names import DEPLOYMENT_LABEL, HostId
+from wasmcloud_api.names import DEPLOYMENT_LABEL, ROUTE_MANAGER_LABEL, SERVICE_NAME_LABEL, HostId
 
 from wasmcloud_operator.model.conditions import is_true, since_s
-from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.model.keys import Key, Kind
 from wasmcloud_operator.model.marks import CONFIG_DIGEST, PLACED_ON, REVISION
 from wasmcloud_operator.model.metadata import Metadata, parse_metadata
 from wasmcloud_operator.model.template import template_digest
 
 Json = Mapping[str, Any]
+
+_SLICE_NAME: Final = re.compile(
+    r"(?P<service>.+)-wasmcloud-(?P<family>ipv4|ipv6)-(?P<port>\d{1,5})(?:-(?P<page>\d{1,5}))?"
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,12 @@ class WorkloadView(_Object):
     def ready_since_s(self) -> float:
         """When it became ready: seconds since the epoch."""
         return since_s(self.conditions, WorkloadCondition.READY)
+
+    @property
+    def service(self) -> Key | None:
+        """The Service that leads to it, if it names one."""
+        named = self.spec.kubernetes.service
+        return None if named is None else Key(self.meta.key.namespace, named.name)
 
     @property
     def restarts(self) -> int:
@@ -142,13 +153,75 @@ class ArtifactView(_Object):
 
 
 @dataclass(frozen=True)
+class ServiceView(_Object):
+    """A Service, as far as a route cares. ``port_names`` are in order; an unnamed port is ""."""
+
+    has_selector: bool
+    is_external: bool
+    is_headless: bool
+    port_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceName:
+    """What the name of an EndpointSlice says: ``family`` is ipv4 or ipv6, pages count from 1."""
+
+    service: str
+    family: str
+    port: int
+    page: int
+
+    def __str__(self) -> str:
+        page = f"-{self.page}" if self.page > 1 else ""
+        return f"{self.service}-wasmcloud-{self.family}-{self.port}{page}"
+
+
+def read_slice_name(text: str) -> SliceName | None:
+    """Return what a name of ours says, None for another."""
+    found = _SLICE_NAME.fullmatch(text)
+    if found is None:
+        return None
+    return SliceName(found["service"], found["family"], int(found["port"]), int(found["page"] or 1))
+
+
+@dataclass(frozen=True)
+class SliceView(_Object):
+    """An EndpointSlice of the operator's."""
+
+    body: Json
+
+    @property
+    def endpoints(self) -> Sequence[Json]:
+        """Its endpoints, as JSON."""
+        return self.body.get("endpoints") or ()
+
+    @cached_property
+    def service(self) -> Key:
+        """Return the Service it belongs to: by its name, which nobody can change, else by its label."""
+        name = self.name.service if self.name is not None else self.meta.labels.get(SERVICE_NAME_LABEL, "")
+        return Key(self.meta.key.namespace, name)
+
+    @cached_property
+    def name(self) -> SliceName | None:
+        """What its name says; None for a slice that wasmCloud v2 named."""
+        return read_slice_name(self.meta.key.name)
+
+
+@dataclass(frozen=True)
 class BrokenView(_Object):
     """An object that breaks a rule of the API, such as one written before the rule was made."""
 
     problem: str
 
 
-View = HostRecord | WorkloadView | ReplicaSetView | DeploymentView | ArtifactView | BrokenView
+View = HostRecord | WorkloadView | ReplicaSetView | DeploymentView | ArtifactView | ServiceView | SliceView | BrokenView
+
+
+def is_route(body: Json) -> bool:
+    """Whether an EndpointSlice is the operator's: by its name, or by the label that wasmCloud v2 sets too."""
+    raw: Json = body.get("metadata") or {}
+    labels = raw.get("labels") or {}
+    return read_slice_name(str(raw.get("name") or "")) is not None or labels.get(ROUTE_MANAGER_LABEL) == "true"
 
 
 def parse(kind: Kind, body: Json) -> View:
@@ -157,6 +230,8 @@ def parse(kind: Kind, body: Json) -> View:
     status = body.get("status") or {}
     if kind is Kind.HOST:
         return HostRecord(meta, status, body)
+    if kind is Kind.ENDPOINT_SLICE:
+        return SliceView(meta, status, body)
     spec = body.get("spec") or {}
     try:
         match kind:
@@ -168,6 +243,8 @@ def parse(kind: Kind, body: Json) -> View:
                 return DeploymentView(meta, status, WorkloadDeploymentSpec.model_validate(spec))
             case Kind.ARTIFACT:
                 return ArtifactView(meta, status, ArtifactSpec.model_validate(spec))
+            case Kind.SERVICE:
+                return _service(meta, status, spec)
     except ValidationError as error:
         return BrokenView(meta, status, _sentence(error))
 
@@ -188,6 +265,17 @@ def memory_bytes(spec: WorkloadSpec) -> int:
     if spec.service is not None:
         resources.append(spec.service.local_resources)
     return sum((one.memory_limit_mb or 0) << 20 for one in resources)
+
+
+def _service(meta: Metadata, status: Json, spec: Json) -> ServiceView:
+    return ServiceView(
+        meta,
+        status,
+        has_selector=bool(spec.get("selector")),
+        is_external=spec.get("type") == "ExternalName",
+        is_headless=spec.get("clusterIP") == "None",
+        port_names=tuple(str(port.get("name") or "") for port in spec.get("ports") or ()),
+    )
 
 
 def _without_tag(url: str) -> str:
