@@ -48,13 +48,13 @@ def test_a_changed_manifest_rolls_in(desk: Desk, terminal: Terminal) -> None:
 def test_a_rebuilt_component_rolls_in(desk: Desk, terminal: Terminal) -> None:
     desk.copy(GUESTS / "http-p2.wasm", "hello.wasm")
     answers(desk, "hello from http-p2\n")
-    terminal.wait_for("hello.wasm", "1/1")
+    terminal.wait_for("WorkloadDeployment default/hello changed", "1/1")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("hello.yaml", b"kind: [", "Not rolled in: hello.yaml, line 1: not YAML"),
+        ("hello.yaml", b"kind: [", "Not rolled in: hello.yaml, line 2: not YAML"),
         (
             "hello.wasm",
             b"\0asm\x01\0\0\0",

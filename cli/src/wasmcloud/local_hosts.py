@@ -17,6 +17,8 @@ from wasmcloud.children import Child, start_child
 
 _DRAIN_TIMEOUT_S = 1.0
 """How long a request in flight may take after Ctrl-C."""
+_HEARTBEAT_INTERVAL_S = 0.2
+"""A host may be up before the operator listens; its next heartbeat is then what makes it known."""
 _STOP_WITHIN_S = _DRAIN_TIMEOUT_S + 3.0
 
 
@@ -61,6 +63,7 @@ async def _start(host_id: HostId, address: Address, surroundings: Surroundings) 
         *("--allow-file-images", str(surroundings.components)),
         *(part for registry in surroundings.insecure_registries for part in ("--allow-insecure-registry", registry)),
         *("--oci-cache-dir", str(_cache_folder())),
+        *("--heartbeat-interval", str(_HEARTBEAT_INTERVAL_S)),
         *("--drain-timeout", str(_DRAIN_TIMEOUT_S)),
         *("--log-format", "json"),
     ]

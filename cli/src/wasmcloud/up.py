@@ -15,6 +15,7 @@ from wasmcloud.local_hosts import LocalHost, Surroundings, running_hosts
 from wasmcloud.local_nats import LocalNats, running_nats
 from wasmcloud.manifests import Manifests, read_manifests
 from wasmcloud.options import Options
+from wasmcloud.picture import picture_of
 from wasmcloud.run_folder import run_folder
 from wasmcloud.screen import Screen
 
@@ -30,7 +31,19 @@ async def up(options: Options, screen: Screen) -> None:
             nats = await stack.enter_async_context(running_nats(folder))
             surroundings = Surroundings(nats.url, components.folder, manifests.loopback_registries, logs=folder)
             hosts = await stack.enter_async_context(running_hosts(addresses, surroundings))
+            stack.enter_context(_farewell(screen))
             await _serve(options, manifests, components, screen, nats=nats, hosts=hosts)
+
+
+@contextmanager
+def _farewell(screen: Screen) -> Iterator[None]:
+    """Show the run on the screen, and say in its end that it takes a moment."""
+    with screen:
+        try:
+            yield
+        except asyncio.CancelledError:
+            screen.say("Ending. Ctrl-C again doesn't wait for requests.")
+            raise
 
 
 @contextmanager
@@ -56,6 +69,7 @@ async def _serve(
     nats: LocalNats,
     hosts: Sequence[LocalHost],
 ) -> None:
+    screen.show(picture_of((), {host.host_id: host.address for host in hosts}))
     # Imported while the hosts start on another core: the engine and nats-py take longer to import than all the rest.
     from wasmcloud.applied import Applied  # noqa: PLC0415
     from wasmcloud.board import Board  # noqa: PLC0415
@@ -73,16 +87,12 @@ async def _serve(
             await reload(options.files, manifests, applied, components, screen)
 
     parts = (plane.run(), plane.store.run(board.see), board.draw(), apply(), _require_alive(nats))
-    with screen:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for part in (*parts, *(board.follow(host) for host in hosts)):
-                    group.create_task(part)
-        except asyncio.CancelledError:
-            screen.say("Ending. Ctrl-C again doesn't wait for requests.")
-            raise
-        except BaseExceptionGroup as group_error:
-            raise _cause(group_error) from group_error
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in (*parts, *(board.follow(host) for host in hosts)):
+                group.create_task(part)
+    except BaseExceptionGroup as group_error:
+        raise _cause(group_error) from group_error
 
 
 async def _require_alive(nats: LocalNats) -> None:
