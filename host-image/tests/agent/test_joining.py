@@ -52,6 +52,13 @@ async def test_heartbeats_go_on_and_count_what_runs(start_host: StartHost, opera
     assert "workloadCount" not in await operator.ask(host.id, "heartbeat")
 
 
+async def test_logs_for_machines(start_host: StartHost, operator: Operator) -> None:
+    host = await start_host(log_format="json")
+    await operator.start(host.id, start_request("one"))
+    events = {json.loads(line)["event"] for line in host.process.log.read_text().splitlines()}
+    assert {"host started", "nats connected", "workload started"} <= events
+
+
 async def test_a_host_without_an_id_keeps_the_one_it_made(
     nats_server: NatsServer, operator: Operator, processes: list[Process], tmp_path: Path
 ) -> None:
