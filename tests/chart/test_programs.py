@@ -1,0 +1,128 @@
+"""The flags and variables that the chart gives are read by the real programs' own settings, and mean what is meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chart.matrix import MATRIX
+from chart.rendered import JsonObject, Rendered, container, environment, merged, render
+from wasmcloud_host import settings as host_settings
+from wasmcloud_operator import settings as operator_settings
+
+POD = {
+    "metadata.name": "wasmcloud-host-default-x1",
+    "metadata.namespace": "default",
+    "metadata.uid": "0c7b1c58-6a0f-4d5e-8d1e-000000000001",
+    "status.podIP": "10.244.0.7",
+}
+
+
+class Started:
+    """A container's arguments and variables, as the kubelet would give them, with its mounted files in a directory."""
+
+    def __init__(self, workload: JsonObject, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._root = str(directory)
+        for mount in container(workload)["volumeMounts"]:
+            there = self._here(mount["mountPath"])
+            there.mkdir(parents=True, exist_ok=True)
+            for name in ("tls.crt", "tls.key", "ca.crt"):
+                (there / name).write_text("")
+        self.arguments = [self._moved(argument) for argument in container(workload)["args"]]
+        for name, value in self._variables(workload).items():
+            monkeypatch.setenv(name, value)
+
+    def _here(self, path: str) -> Path:
+        return Path(self._root + path)
+
+    def _moved(self, argument: str) -> str:
+        flag, equals, value = argument.partition("=")
+        if flag == "--allow-file-images":
+            self._here(value).mkdir(parents=True, exist_ok=True)
+        return f"{flag}{equals}{self._here(value)}" if value.startswith("/") else argument
+
+    def _variables(self, workload: JsonObject) -> dict[str, str]:
+        filled: dict[str, str] = {}
+        for name, value in environment(workload).items():
+            if isinstance(value, str):
+                filled[name] = re.sub(r"\$\((\w+)\)", lambda match: filled[match[1]], value)
+            elif "fieldRef" in value:
+                filled[name] = POD[value["fieldRef"]["fieldPath"]]
+            else:
+                filled[name] = f"password-of-{value['secretKeyRef']['key']}"
+        return filled
+
+
+def workloads(objects: Rendered, program: str) -> list[JsonObject]:
+    kinds = ("Deployment", "DaemonSet")
+    return [o for o in objects.objects if o["kind"] in kinds and container(o)["name"] == program]
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_operator_takes_its_flags(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for workload in workloads(render(MATRIX[name]), "operator"):
+        read = operator_settings.read_settings(Started(workload, tmp_path, monkeypatch).arguments)
+        assert read.operator_namespace == "default"
+        assert read.allow_shared_hosts is not name.endswith(("tenants", "tenants-without-tls"))
+        assert bool(read.watch_namespaces) is (name != "cluster-wide")
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_host_takes_its_flags(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index, workload in enumerate(workloads(render(MATRIX[name]), "host")):
+        read = host_settings.read_settings(Started(workload, tmp_path / str(index), monkeypatch).arguments)
+        assert read.pod_uid == POD["metadata.uid"]
+        assert (read.friendly_name, read.host_name) == (POD["metadata.name"], POD["status.podIP"])
+
+
+def test_logins_without_tls_are_in_the_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = render({"global": {"tls": {"enabled": False}}})
+    (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")
+
+    read = operator_settings.read_settings(Started(operator, tmp_path, monkeypatch).arguments)
+    assert read.nats_url.get_secret_value() == "nats://operator:password-of-operator@wasmcloud-nats.default.svc:4222"
+    other = host_settings.read_settings(Started(host, tmp_path, monkeypatch).arguments)
+    assert other.scheduler_nats_url.get_secret_value() == (
+        "nats://runtime:password-of-runtime@wasmcloud-nats.default.svc:4222"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"allowedHosts": ["*.example.com", "https://a:8443"]}, {"allowed_hosts": ("*.example.com", "https://a:8443")}),
+        ({"hostLabels": {"gpu": "true"}}, {"host_label": {"gpu": "true"}}),
+        (
+            {"denyPrivateRanges": True, "denySpecialRanges": False},
+            {"deny_private_ranges": True, "deny_special_ranges": False},
+        ),
+        ({"maxWorkloads": 7, "maxConnections": 70}, {"max_workloads": 7, "max_connections": 70}),
+        ({"drainTimeoutSeconds": 12}, {"drain_timeout": 12.0}),
+        ({"insecureRegistries": ["a:5000", "b:5000"]}, {"allow_insecure_registry": ("a:5000", "b:5000")}),
+        ({"http": {"port": 8000}}, {"http_addr": "0.0.0.0:8000"}),
+        ({"environment": "team-a", "logFormat": "text"}, {"environment": "team-a", "log_format": "text"}),
+        ({"extraArgs": ["--request-timeout=2m"]}, {"request_timeout": 120.0}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_values_reach_the_host(
+    values: JsonObject, expected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workload,) = workloads(render({"runtime": values}), "host")
+    read = host_settings.read_settings(Started(workload, tmp_path, monkeypatch).arguments)
+    assert {key: getattr(read, key) for key in expected} == expected
+
+
+def test_certificates_reach_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = render(merged({}))
+    (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")
+    read = operator_settings.read_settings(Started(operator, tmp_path, monkeypatch).arguments)
+    assert [read.nats_ca, read.nats_client_cert, read.nats_client_key] == [
+        tmp_path / "etc/wasmcloud/nats-operator-tls" / name for name in ("ca.crt", "tls.crt", "tls.key")
+    ]
+    other = host_settings.read_settings(Started(host, tmp_path, monkeypatch).arguments)
+    assert [other.scheduler_nats_tls_ca, other.scheduler_nats_tls_cert, other.scheduler_nats_tls_key] == [
+        tmp_path / "etc/wasmcloud/nats-runtime-tls" / name for name in ("ca.crt", "tls.crt", "tls.key")
+    ]
