@@ -16,6 +16,7 @@ from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.model.keys import Key, Kind, Ref
+from wasmcloud_operator.model.marks import PLACED_ON
 
 NAMESPACE = "shop"
 HOSTS_NAMESPACE = "wasmcloud"
@@ -81,6 +82,7 @@ class World:
                     if c["type"] in ("Ready", "Deploy", "HostSelection")
                 ]
                 rest = {k: v for k, v in status.items() if k in ("hostId", "phase", "replicas", "restarts")}
+                rest |= {k: v for k, v in body["metadata"].get("annotations", {}).items() if k == PLACED_ON}
                 lines.append(
                     f"{kind} {body['metadata']['name']} {body.get('spec', {}).get('replicas', '')} {rest} {conditions}"
                 )

@@ -142,4 +142,4 @@ def _ready(facts: DeploymentFacts) -> Condition:
     needed = max(spec.replicas - bounds(spec).unavailable, min(1, spec.replicas))
     if not facts.sets and spec.replicas and facts.problem is not None:
         return fails(kind, facts.problem.reason, facts.problem.message)
-    return readiness(kind, needed, available, facts.workloads)
+    return readiness(kind, spec.replicas, available, facts.workloads, needed=needed)

@@ -139,11 +139,16 @@ def replica_set_status(view: ReplicaSetView, children: Sequence[WorkloadView], *
     }
 
 
-def readiness(kind: str, needed: int, ready: int, children: Sequence[WorkloadView]) -> Condition:
-    """Return the condition that enough replicas are ready; else with the commonest reason why some are not."""
-    if ready >= needed:
-        return holds(kind, f"{ready} of {needed} replicas are ready")
-    text = f"{ready} of {needed} replicas are ready"
+def readiness(
+    kind: str, wanted: int, ready: int, children: Sequence[WorkloadView], *, needed: int | None = None
+) -> Condition:
+    """Return the condition that ``needed`` replicas are ready, else with the commonest reason why others are not.
+
+    All that are wanted are needed where it isn't said.
+    """
+    text = f"{ready} of {wanted} replicas are ready"
+    if ready >= (wanted if needed is None else needed):
+        return holds(kind, text)
     told = [_trouble(child) for child in children if not child.is_ready and not child.meta.is_deleting]
     real = [trouble for trouble in told if trouble[0] not in PROGRESS]
     if not real:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 SOON_S: Final = 2.0
 """When a host that had a surprise for us, or didn't answer, is asked again."""
 PATROL_S: Final = 0.25
+LIST_AGAIN_S: Final = 300.0
+"""A host that gave no list, but other answers, is taken for one of wasmCloud v2 this long: it may just have been slow."""
 
 
 @dataclass(slots=True)
@@ -40,8 +42,10 @@ class _File:
     unwanted: set[str] = field(default_factory=set)
     abandoned: set[str] = field(default_factory=set)
     mark: tuple[datetime | None, int] | None = None
-    lists: bool | None = None
-    """Whether the host knows `workload.list`; None until that is seen."""
+    lists: bool = False
+    """Whether the host was seen to know `workload.list`."""
+    list_again_s: float = 0.0
+    """Until then the host isn't asked for a list: it answers other questions, but not this one."""
 
 
 class Audit:
@@ -80,7 +84,8 @@ class Audit:
         mark = (member.started_at, member.view.beat.workload_count)
         if file.mark is not None and mark != file.mark:
             is_restart = mark[0] != file.mark[0]
-            file.lists = None if is_restart else file.lists
+            if is_restart:
+                file.lists, file.list_again_s = False, 0.0
             self._soon(file, 0.0 if is_restart else SOON_S)
         file.mark = mark
 
@@ -110,7 +115,7 @@ class Audit:
             self.ask(host_id)
 
     async def _found(self, host_id: HostId, file: _File) -> Mapping[str, WorkloadStatus]:
-        if file.lists is not False:
+        if file.list_again_s <= self._context.clock.monotonic():
             try:
                 found = await self._context.commands.list(host_id)
             except NoReply:
@@ -121,7 +126,8 @@ class Audit:
                 file.abandoned.clear()
                 return found
         found = await self._found_one_by_one(host_id, file)
-        file.lists = False
+        if found:
+            file.list_again_s = self._context.clock.monotonic() + LIST_AGAIN_S
         file.abandoned = {uid for uid in file.abandoned if uid in found and is_present(found[uid])}
         return found
 

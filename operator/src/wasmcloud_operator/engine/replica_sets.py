@@ -77,6 +77,7 @@ class ReplicaSets:
         if host_id is not None and self._runs.get(meta.uid) is None:
             now_s = context.clock.monotonic()
             self._runs.take(meta.uid, fresh(host_id, generation=meta.generation, now_s=now_s))
+            context.queue.add(Ref(Kind.WORKLOAD, key))
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
