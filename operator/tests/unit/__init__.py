@@ -1,0 +1,1 @@
+"""Decisions and parts of the engine, each by itself."""

@@ -1,0 +1,1 @@
+"""Decisions: tables and properties."""
