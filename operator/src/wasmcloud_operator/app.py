@@ -14,7 +14,9 @@ from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterE
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.adapters.web import Metrics, WebServer
-from wasmcloud_operator.engine.engine import Engine, Options
+from wasmcloud_operator.decide.schedule import Rules
+from wasmcloud_operator.engine.engine import Engine
+from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.model.keys import Kind
 from wasmcloud_operator.settings import Settings
 
@@ -33,12 +35,12 @@ async def run(settings: Settings) -> None:
     claim_signals()
     metrics = Metrics()
     try:
-        api = KubernetesApi(await connect(settings.kubeconfig), metrics.api_call)
+        api = KubernetesApi(await connect(settings.kubeconfig), metrics.api_request)
     except NoClusterError as error:
         raise StartError(str(error)) from None
     watch = _watch(api, settings, claim_signals)
-    bus = NatsBus(_nats_options(settings), metrics.nats_request)
-    engine = Engine(cluster=api, watch=watch, bus=bus, clock=SystemClock(), options=_engine_options(settings))
+    bus = NatsBus(_nats_options(settings))
+    engine = Engine(api, watch, bus, SystemClock(), _engine_options(settings), metrics)
     web = WebServer(lambda: _not_ready(watch, bus), metrics)
     try:
         await _listen(web, settings)
@@ -79,11 +81,13 @@ def _engine_options(settings: Settings) -> Options:
     return Options(
         host_namespace=settings.operator_namespace,
         watch_namespaces=settings.watch_namespaces,
-        allow_shared_hosts=settings.allow_shared_hosts,
+        rules=Rules(
+            allow_shared_hosts=settings.allow_shared_hosts,
+            cpu_backpressure_percent=settings.cpu_backpressure_threshold,
+            memory_backpressure_percent=settings.memory_backpressure_threshold,
+        ),
         probe_interval_s=settings.probe_interval,
         silent_host_timeout_s=settings.silent_host_timeout,
-        cpu_backpressure_percent=settings.cpu_backpressure_threshold,
-        memory_backpressure_percent=settings.memory_backpressure_threshold,
     )
 
 

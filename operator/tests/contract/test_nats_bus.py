@@ -7,8 +7,9 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,21 +67,26 @@ async def echo(message: Msg) -> None:
     await message.respond(message.data[::-1])
 
 
+async def listen(host: Client, subject: str, answer: Callable[[Msg], Awaitable[None]]) -> None:
+    """Subscribe, and return when the server knows of it: nats-py's first PING may overtake the SUB, its second not."""
+    await host.subscribe(subject, cb=answer)
+    await host.flush()
+    await host.flush()
+
+
 async def silence(_message: Msg) -> None:
     return
 
 
 async def test_a_request_gets_its_reply(bus: NatsBus, host: Client) -> None:
-    await host.subscribe("runtime.host.h1.>", cb=echo)
-    await host.flush()
+    await listen(host, "runtime.host.h1.>", echo)
     assert await bus.request("runtime.host.h1.heartbeat", b"abc", timeout_s=10) == b"cba"
     assert await bus.request("runtime.host.h1.heartbeat", b"", timeout_s=10) == b""
 
 
 async def test_requests_do_not_mix_or_wait_for_one_another(bus: NatsBus, host: Client) -> None:
-    await host.subscribe("mute", cb=silence)
-    await host.subscribe("echo", cb=echo)
-    await host.flush()
+    await listen(host, "mute", silence)
+    await listen(host, "echo", echo)
     slow = asyncio.create_task(bus.request("mute", b"", timeout_s=60))
     replies = await asyncio.gather(*(bus.request("echo", f"{n:04}".encode(), timeout_s=30) for n in range(1000)))
     assert replies == [f"{n:04}"[::-1].encode() for n in range(1000)]
@@ -95,8 +101,7 @@ async def test_nobody_listening_is_told_at_once(bus: NatsBus) -> None:
 
 
 async def test_silence_ends_with_the_time_limit(bus: NatsBus, host: Client) -> None:
-    await host.subscribe("mute", cb=silence)
-    await host.flush()
+    await listen(host, "mute", silence)
     with pytest.raises(NoReply, match=r"mute within 0\.1 s"):
         await bus.request("mute", b"", timeout_s=0.1)
 
@@ -107,9 +112,8 @@ async def test_a_late_reply_reaches_nobody_else(bus: NatsBus, host: Client) -> N
     async def hold(message: Msg) -> None:
         waiting.append(message)
 
-    await host.subscribe("slow", cb=hold)
-    await host.subscribe("echo", cb=echo)
-    await host.flush()
+    await listen(host, "slow", hold)
+    await listen(host, "echo", echo)
     with pytest.raises(NoReply):
         await bus.request("slow", b"", timeout_s=0.1)
     second = asyncio.create_task(bus.request("slow", b"", timeout_s=30))
@@ -142,15 +146,36 @@ async def test_heartbeats_are_heard_with_the_id_of_their_subject(nats_server: Na
 
 
 async def test_a_lost_connection_ends_requests_at_once(bus: NatsBus, host: Client, nats_server: NatsServer) -> None:
-    await host.subscribe("mute", cb=silence)
-    await host.flush()
+    received = asyncio.Event()
+
+    async def receive(_message: Msg) -> None:
+        received.set()
+
+    await listen(host, "mute", receive)
     waiting = asyncio.create_task(bus.request("mute", b"", timeout_s=600))
-    await host.close()
+    await received.wait()
     nats_server.stop()
     with pytest.raises(Disconnected):
         await asyncio.wait_for(waiting, 30)
     with pytest.raises(Disconnected):
         await bus.request("mute", b"", timeout_s=600)
+
+
+def refused_too(port: int) -> None:
+    with socket.socket() as one, pytest.raises(ConnectionRefusedError):
+        one.connect(("127.0.0.1", port))
+
+
+async def test_cancelling_ends_it_also_while_there_is_no_server(nats_server: NatsServer) -> None:
+    nats_server.stop()
+    for turns in range(100):  # at some turn the cancellation meets the refused connection
+        task = asyncio.create_task(NatsBus(NatsOptions(nats_server.url)).run(lambda *_: None))
+        for _ in range(turns % 10):
+            await asyncio.wait([task], timeout=0)
+        refused_too(nats_server.port)  # by now the bus's own attempt is refused, but its task doesn't know yet
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=30)
+        assert done
 
 
 async def test_a_restarted_server_is_found_again(nats_server: NatsServer) -> None:
@@ -162,7 +187,7 @@ async def test_a_restarted_server_is_found_again(nats_server: NatsServer) -> Non
         await eventually_async(lambda: assert_connected(bus), within_s=30)
         assert bus.connection_count() == 2
         async with connected(nats_server.url) as host:
-            await host.subscribe("echo", cb=echo)
+            await listen(host, "echo", echo)
             await host.publish("runtime.operator.heartbeat.h1", b"again")
             await host.flush()
             assert await bus.request("echo", b"ab", timeout_s=10) == b"ba"
@@ -189,18 +214,6 @@ async def test_a_server_that_hangs_counts_as_gone_before_its_hosts_do(bus: NatsB
     finally:
         os.kill(nats_server.process.pid, signal.SIGCONT)
     await eventually_async(lambda: assert_connected(bus), within_s=60)
-
-
-async def test_requests_are_measured(nats_server: NatsServer) -> None:
-    seen: list[tuple[str, str]] = []
-    bus = NatsBus(NatsOptions(nats_server.url), lambda command, outcome, _seconds: seen.append((command, outcome)))
-    async with running(bus), connected(nats_server.url) as host:
-        await host.subscribe("runtime.host.h1.>", cb=echo)
-        await host.flush()
-        await bus.request("runtime.host.h1.workload.start", b"", timeout_s=10)
-        with pytest.raises(NoResponders):
-            await bus.request("runtime.host.h2.heartbeat", b"", timeout_s=10)
-    assert seen == [("workload.start", "reply"), ("heartbeat", "NoResponders")]
 
 
 @dataclass(frozen=True)

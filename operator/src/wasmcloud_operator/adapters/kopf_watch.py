@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import kopf
 
+from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
 from wasmcloud_operator.adapters.kubernetes_api import PLURALS, KubernetesApi, collection, without_bookkeeping
 from wasmcloud_operator.engine.ports import ClusterError, JsonObject, See
 from wasmcloud_operator.model.keys import Kind, api_version
@@ -72,6 +73,7 @@ class KopfWatch:
                     for one in lists:
                         one.cancel()
             except Exception:  # noqa: BLE001  # whatever kopf stumbles over, watching goes on
+                raise_if_cancelled()
                 _log.exception("watch_failed")
             await asyncio.sleep(_RETRY_S)
 
@@ -92,6 +94,7 @@ class KopfWatch:
                     return
                 _log.warning("crds_missing", extra={"fields": {"kinds": ", ".join(sorted(missing))}})
             except ClusterError as error:
+                raise_if_cancelled()
                 _log.warning("api_unavailable", extra={"fields": {"error": str(error)}})
             await asyncio.sleep(_RETRY_S)
 
@@ -103,6 +106,7 @@ class KopfWatch:
             try:
                 bodies = await self._api.list(kind, place)
             except ClusterError as error:
+                raise_if_cancelled()
                 _log.warning("list_failed", extra={"fields": {"kind": kind, "namespace": place, "error": str(error)}})
                 await asyncio.sleep(_RETRY_S)
                 continue

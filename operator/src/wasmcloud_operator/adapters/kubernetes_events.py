@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
 from wasmcloud_operator.engine.ports import ClusterError, JsonObject, NotFound, Occurrence
 from wasmcloud_operator.model.keys import Key, api_version
 
@@ -82,6 +83,7 @@ class EventSink:
         try:
             written = await self._repeated(series, pending) or await self._new(series, pending)
         except ClusterError as error:
+            raise_if_cancelled()
             _log.warning("event_not_written", extra={"fields": _fields(pending.newest) | {"error": str(error)}})
             return
         self._written[series] = written

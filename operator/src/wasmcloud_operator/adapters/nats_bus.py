@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from wasmcloud_api.subjects import ALL_HEARTBEATS
 
-from wasmcloud_operator.engine.ports import BusError, Disconnected, Hear, NoReply, NoResponders
+from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
+from wasmcloud_operator.engine.ports import Disconnected, Hear, NoReply, NoResponders
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +28,6 @@ _PING_INTERVAL_S: Final = 2
 _FIRST_RETRY_S: Final = 0.1
 _LONGEST_RETRY_S: Final = 2.0
 _NO_RESPONDERS: Final = "503"
-
-Observe = Callable[[str, str, float], None]
-"""Told of each request: the command, the outcome (reply or the error's name), its seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +54,8 @@ class NatsBus:
     while here it fails at once, because our own disconnection must never look like a host's silence.
     """
 
-    def __init__(self, options: NatsOptions, observe: Observe = lambda *_: None) -> None:
+    def __init__(self, options: NatsOptions) -> None:
         self._options = options
-        self._observe = observe
         self._client: Client | None = None
         self._inbox = ""
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
@@ -76,31 +72,13 @@ class NatsBus:
                     await closed.wait()
                 _log.warning("nats_disconnected")
             except Exception as error:  # noqa: BLE001  # nats-py, ssl and nkeys share no base, and this never gives up
+                raise_if_cancelled()
                 _log.warning("nats_connect_failed", extra={"fields": {"error": _sentence(error), "retry_s": retry_s}})
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, _LONGEST_RETRY_S)
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float) -> bytes:
         """See the port."""
-        started_s, outcome = time.monotonic(), "reply"
-        try:
-            return await self._request(subject, payload, timeout_s)
-        except BusError as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            command = subject.split(".", 3)[-1]
-            self._observe(command, outcome, time.monotonic() - started_s)
-
-    def is_connected(self) -> bool:
-        """See the port."""
-        return self._client is not None and self._client.is_connected
-
-    def connection_count(self) -> int:
-        """See the port."""
-        return self._connection_count
-
-    async def _request(self, subject: str, payload: bytes, timeout_s: float) -> bytes:
         client = self._client
         if client is None or not client.is_connected:
             raise Disconnected("not connected to NATS")
@@ -120,6 +98,14 @@ class NatsBus:
             raise Disconnected("the connection to NATS was lost") from None
         finally:
             del self._waiting[token]
+
+    def is_connected(self) -> bool:
+        """See the port."""
+        return self._client is not None and self._client.is_connected
+
+    def connection_count(self) -> int:
+        """See the port."""
+        return self._connection_count
 
     @contextlib.asynccontextmanager
     async def _connection(self, hear: Hear) -> AsyncIterator[asyncio.Event]:

@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_PREFIX: Final = "wasmcloud_operator_"
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_HELP: Final = {
+    "api_calls": "Calls to the Kubernetes API that reconciling made, by verb and kind.",
+    "api_request_seconds": "Requests to the Kubernetes API by verb, resource and outcome: a status or unreachable.",
+    "heartbeats_refused": "Heartbeats that were dropped, by the reason.",
+    "reconcile_seconds": "How long a look at one object took, by kind.",
+    "reconciles": "Looks at an object, by kind and outcome.",
+    "request_seconds": "How long hosts took to reply over NATS, by command.",
+    "requests": "Requests to hosts over NATS, by command and outcome.",
+    "start_seconds": "From the creation of a Workload to its start.",
+}
 
 NotReady = Callable[[], list[str]]
 """Says what is missing, one sentence each; empty means ready."""
 
 
 class Metrics:
-    """What Prometheus is told of the operator's calls."""
+    """What Prometheus is told. Implements the engine's Measure; a metric is made when it is first used."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._api_calls = Counter(
-            "wasmcloud_operator_api_calls",
-            "Calls to the Kubernetes API by verb, resource and outcome (a status code, or unreachable).",
-            ("verb", "resource", "outcome"),
-            registry=self.registry,
-        )
-        self._api_seconds = Histogram(
-            "wasmcloud_operator_api_call_duration_seconds",
-            "How long calls to the Kubernetes API took.",
-            ("verb", "resource"),
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
-        self._nats_seconds = Histogram(
-            "wasmcloud_operator_nats_request_duration_seconds",
-            "How long requests to hosts took, by command and outcome.",
-            ("command", "outcome"),
-            buckets=_LATENCY_BUCKETS,
-            registry=self.registry,
-        )
+        self._counters: dict[str, Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
 
-    def api_call(self, verb: str, resource: str, outcome: str, duration_s: float) -> None:
-        """Count a call to the Kubernetes API."""
-        self._api_calls.labels(verb, resource, outcome).inc()
-        self._api_seconds.labels(verb, resource).observe(duration_s)
+    def count(self, name: str, **labels: str) -> None:
+        """Add one to a counter."""
+        metric = self._counters.get(name)
+        if metric is None:
+            metric = Counter(_PREFIX + name, _HELP.get(name, name), tuple(labels), registry=self.registry)
+            self._counters[name] = metric
+        (metric.labels(**labels) if labels else metric).inc()
 
-    def nats_request(self, command: str, outcome: str, duration_s: float) -> None:
-        """Count a request to a host."""
-        self._nats_seconds.labels(command, outcome).observe(duration_s)
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add a value, such as seconds, to a histogram."""
+        metric = self._histograms.get(name)
+        if metric is None:
+            text = _HELP.get(name, name)
+            metric = Histogram(_PREFIX + name, text, tuple(labels), buckets=_SECONDS, registry=self.registry)
+            self._histograms[name] = metric
+        (metric.labels(**labels) if labels else metric).observe(value)
+
+    def api_request(self, verb: str, resource: str, outcome: str, duration_s: float) -> None:
+        """Take a request to the Kubernetes API."""
+        self.observe("api_request_seconds", duration_s, verb=verb, resource=resource, outcome=outcome)
 
 
 class WebServer:
