@@ -19,6 +19,7 @@ import psutil
 import pyte
 import pytest
 import yaml
+from ground.oci_registry import OciRegistry
 
 REPOSITORY = Path(__file__).parents[2]
 GUESTS = REPOSITORY / "tests" / "guests"
@@ -133,6 +134,14 @@ class Desk:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache of compiled components for all tests."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def oci_registry(tmp_path: Path) -> Iterator[OciRegistry]:
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    with OciRegistry(folder) as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 
 import psutil
 import pytest
+from ground.oci_registry import OciRegistry
 from ground.wait import eventually
 
 from .conftest import COMMAND, GUESTS, HELLO, PATIENCE_S, Desk, Terminal, deployment, get
@@ -84,6 +85,15 @@ def test_when_the_last_host_dies_the_logs_are_kept(hello_desk: Desk) -> None:
     assert sorted(path.name for path in kept.iterdir()) == ["host-1.log", "nats-server.log", "operator.log"]
 
 
+def test_when_nats_dies_it_is_said(hello_desk: Desk) -> None:
+    terminal = hello_desk.up("-f", "hello.yaml")
+    terminal.wait_for("Running")
+    next(process for process in terminal.processes() if process.name() == "nats-server").kill()
+    assert terminal.end() == 1
+    assert "wasmcloud: nats-server ended (SIGKILL)" in terminal.shown()
+    assert "wasmcloud: The logs are in " in terminal.shown()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_in_order_too(hello_desk: Desk, number: signal.Signals) -> None:
     terminal = hello_desk.up("-f", "hello.yaml")
@@ -155,6 +165,57 @@ def test_what_a_guest_prints_is_shown_with_its_name(desk: Desk) -> None:
     terminal.wait_for("Running")
     assert get(desk.port, path="/stdout?text=it-is-me")[0] == 200
     terminal.wait_for(" hello | it-is-me", "Running")
+
+
+def test_a_guest_that_prints_without_end_holds_up_nothing(desk: Desk) -> None:
+    desk.copy(GUESTS / "http-p2.wasm", "hello.wasm")
+    desk.write("hello.yaml", deployment())
+    terminal = desk.up("-f", "hello.yaml")
+    terminal.wait_for("Running")
+    flood = "%0A".join(str(number) for number in range(2_000))
+    assert get(desk.port, path=f"/stdout?text={flood}")[0] == 200
+    terminal.wait_for(" more lines)", "Running")
+    assert get(desk.port)[0] == 200
+    terminal.press_ctrl_c()
+    assert terminal.end() == 0
+
+
+def test_a_small_terminal_shows_what_matters(hello_desk: Desk) -> None:
+    terminal = hello_desk.type("up", "-f", "hello.yaml", "--http", hello_desk.address, size=(24, 80))
+    terminal.wait_for("default/hello   1/1     Running", f"Open  http://hello.localhost:{hello_desk.port}/")
+
+
+def test_a_component_from_a_registry_of_this_machine(desk: Desk, oci_registry: OciRegistry) -> None:
+    oci_registry.push("team/hello", "1", (HELLO / "hello.wasm").read_bytes())
+    login = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "login"},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": oci_registry.docker_config()},
+    }
+    manifest = deployment(image=f"{oci_registry.host}/team/hello:1")
+    manifest["spec"]["template"]["spec"]["components"][0]["imagePullSecret"] = {"name": "login"}
+    desk.write("hello.yaml", manifest, login)
+    terminal = desk.up("-f", "hello.yaml")
+    terminal.wait_for("Running")
+    assert get(desk.port) == (200, "Hello, world!\n")
+
+
+def test_an_artifact_is_used_as_it_is_named(desk: Desk) -> None:
+    desk.copy(HELLO / "hello.wasm")
+    manifest = deployment(image="artifact://built")
+    manifest["spec"]["artifacts"] = [{"name": "built", "artifactFrom": {"name": "hello"}}]
+    artifact = {
+        "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
+        "kind": "Artifact",
+        "metadata": {"name": "hello"},
+        "spec": {"image": "file://hello.wasm"},
+    }
+    desk.write("hello.yaml", manifest, artifact)
+    terminal = desk.up("-f", "hello.yaml")
+    terminal.wait_for("Running")
+    assert get(desk.port) == (200, "Hello, world!\n")
 
 
 def test_configuration_reaches_the_guest(desk: Desk) -> None:

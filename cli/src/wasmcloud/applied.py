@@ -11,7 +11,7 @@ from wasmcloud_operator.engine.ports import Rejected
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 from wasmcloud.complaints import BadInput
-from wasmcloud.manifests import CONFIGURATION_KINDS, Identity, Manifests
+from wasmcloud.manifests import ARTIFACT_KIND, CONFIGURATION_KINDS, RUN_KINDS, Identity, Manifests
 
 _REPLACED_KIND = "WorkloadReplicaSet"
 """Its changed template takes no effect on the replicas that run already, so it is made anew."""
@@ -35,10 +35,8 @@ class Applied:
         for identity in before.keys() - manifests.objects.keys():
             self._store.remove(before[identity])
             told.append(f"{identity} deleted")
-        # Configuration first, so that no workload starts and finds it missing.
-        for identity, body in sorted(
-            manifests.objects.items(), key=lambda item: item[0].kind not in CONFIGURATION_KINDS
-        ):
+        # What workloads name comes first, so that none starts and finds it missing.
+        for identity, body in sorted(manifests.objects.items(), key=lambda item: item[0].kind in RUN_KINDS):
             old = before.get(identity)
             if old != body:
                 await self._apply(identity, body, is_there=old is not None)
@@ -56,11 +54,17 @@ class Applied:
         if is_there and identity.kind == _REPLACED_KIND:
             self._store.remove(body)
         try:
-            if identity.kind not in CONFIGURATION_KINDS:
-                await self._wait_until_not_leaving(Ref(Kind(identity.kind), Key(identity.namespace, identity.name)))
+            if identity.kind in CONFIGURATION_KINDS:
+                self._store.apply(body)
+                return
+            ref = Ref(Kind(identity.kind), Key(identity.namespace, identity.name))
+            await self._wait_until_not_leaving(ref)
             self._store.apply(body)
         except Rejected as error:
             raise BadInput(f"{identity}: {error}.") from None
+        if identity.kind == ARTIFACT_KIND:
+            # Nobody watches registries here: the image is used as it is named, its tag followed by the pull policy.
+            await self._store.patch_status(ref, {"artifactUrl": body["spec"]["image"]})
 
     async def _wait_until_not_leaving(self, ref: Ref) -> None:
         """Wait for an object's finalizers: until they have done their work it keeps its name."""

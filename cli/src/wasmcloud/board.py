@@ -19,6 +19,8 @@ from wasmcloud.screen import Screen
 _JOIN_WITHIN_S = 30.0
 _REDRAW_S = 0.05
 """Changes come in bursts; a person sees no difference below this."""
+_MOST_LINES = 50
+"""Most lines of guests in one redraw; all are in the host's log."""
 
 
 class Board:
@@ -33,6 +35,8 @@ class Board:
         self._ends_when_hopeless = ends_when_hopeless
         self._objects: dict[Ref, JsonObject] = {}
         self._gone: set[HostId] = set()
+        self._lines: list[str] = []
+        self._line_count = 0
         self._joined = asyncio.Event()
         self._changed = asyncio.Event()
         self._changed.set()
@@ -52,6 +56,7 @@ class Board:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            self._say()
             picture = self._picture()
             self._screen.show(picture)
             if picture.has_all_hosts:
@@ -65,13 +70,15 @@ class Board:
         async for line in host.child.lines():
             said = guest_line(line)
             if said is not None:
-                self._screen.say(said)
+                self._said(said)
+                # A guest that never stops printing must not keep the operator in this process from its work.
+                await asyncio.sleep(0)
         await host.child.process.wait()
         self._gone.add(host.host_id)
         self._changed.set()
         if len(self._gone) == len(self._addresses):
             raise Broken(host.child.end())
-        self._screen.say(host.child.end())
+        self._said(host.child.end())
 
     async def hosts_joined(self) -> None:
         """Wait until all hosts are there. Raises Broken when one doesn't join in time."""
@@ -81,6 +88,19 @@ class Board:
         except TimeoutError:
             late = [row.name for row in self._picture().hosts if row.state == "starting"]
             raise Broken(f"{', '.join(late)} did not join within {_JOIN_WITHIN_S:g} s.") from None
+
+    def _said(self, line: str) -> None:
+        """Take a line for the next redraw; of a flood only the beginning is shown."""
+        self._line_count += 1
+        if self._line_count <= _MOST_LINES:
+            self._lines.append(line)
+        self._changed.set()
+
+    def _say(self) -> None:
+        more = self._line_count - len(self._lines)
+        if self._lines:
+            self._screen.say("\n".join([*self._lines, *([f"({more} more lines)"] if more else [])]))
+        self._lines, self._line_count = [], 0
 
     def _picture(self) -> Picture:
         return picture_of(self._objects.values(), self._addresses, self._gone, told_as=self._components.as_written)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LONGEST_LINE_BYTES = 1 << 20
+_LONGEST_LOG_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ class Child:
         self._signal(signal.SIGKILL)
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Yield what it writes until it ends, and copy it to the log. Lines beyond 1 MiB are left out."""
+        """Yield what it writes until it ends, and copy it to the log, up to 64 MiB. Lines beyond 1 MiB are left out."""
         if self.process.stdout is None:
             return
+        room_bytes = _LONGEST_LOG_BYTES
         with self.log.open("ab", buffering=0) as log:
             while True:
                 try:
@@ -52,7 +54,9 @@ class Child:
                     continue
                 if not line:
                     return
-                log.write(line)
+                room_bytes -= len(line)
+                if room_bytes >= 0:
+                    log.write(line)
                 yield line
 
     def end(self) -> str:

@@ -28,7 +28,10 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="wasmcloud", standalone_mode=False)
     except typer.TyperException as error:
         sentence = error.format_message()
-        _complain(f"{sentence}{'' if sentence.endswith(('.', '?')) else '.'} `wasmcloud --help` shows what there is.")
+        if sentence:  # nothing was asked for: the help has been shown
+            _complain(
+                f"{sentence}{'' if sentence.endswith(('.', '?')) else '.'} `wasmcloud --help` shows what there is."
+            )
         return error.exit_code
     except Complaint as complaint:
         _complain(*complaint.sentences)

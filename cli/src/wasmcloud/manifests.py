@@ -20,7 +20,8 @@ RUN_KINDS = ("WorkloadDeployment", "Workload", "WorkloadReplicaSet")
 """The kinds that run something, so at least one of them is needed."""
 
 CONFIGURATION_KINDS = ("ConfigMap", "Secret")
-KNOWN_KINDS = (*RUN_KINDS, "Artifact", *CONFIGURATION_KINDS)
+ARTIFACT_KIND = "Artifact"
+KNOWN_KINDS = (*RUN_KINDS, ARTIFACT_KIND, *CONFIGURATION_KINDS)
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?")
 
 
@@ -121,7 +122,9 @@ def _with_namespace(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image_holders(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the components and services of a workload, wherever the kind keeps its spec."""
+    """Yield what has a field `image`: a workload's components and service, wherever its kind keeps them."""
+    if body["kind"] == ARTIFACT_KIND:
+        yield body["spec"]
     if body["kind"] not in RUN_KINDS:
         return
     spec = body["spec"] if body["kind"] == "Workload" else body["spec"].get("template", {}).get("spec", {})
