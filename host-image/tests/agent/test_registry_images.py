@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from ground.oci_registry import PASSWORD, USERNAME, OciRegistry
-from ground.wait import eventually_async
 from pydantic import SecretStr
 from wasmcloud_api.wire import ImagePullPolicy
 from wasmcloud_engine import Engine
@@ -88,13 +87,8 @@ async def test_however_many_ask_the_registry_is_asked_once(tmp_path: Path, regis
 async def test_one_who_gives_up_takes_it_from_nobody(tmp_path: Path, registry: OciRegistry) -> None:
     registry.push("acme/hello", "1", GUEST)
     async with fetching(tmp_path, registry) as (artifacts, engine):
-        first = asyncio.create_task(artifacts.fetch(image(registry), ALWAYS))
-        other = asyncio.create_task(artifacts.fetch(image(registry), ALWAYS))
-
-        async def is_asked() -> None:
-            assert artifacts._under_way
-
-        await eventually_async(is_asked, within_s=10, every_s=0)
+        first, other = (asyncio.create_task(artifacts._pull_once(image(registry), None)) for _ in range(2))
+        await asyncio.sleep(0)  # one turn of the event loop: both wait for the same pull now
         first.cancel()
         assert (await other).digest == digest_of(GUEST)
         assert pulls(engine) == 1
