@@ -72,6 +72,14 @@ class Process:
             self.kill()
         self._running = None
 
+    def wait(self, within_s: float = 20) -> int:
+        """Its exit code, once it has ended by itself or by a signal that the test sent."""
+        assert self._running is not None, f"{self.name} was not started"
+        try:
+            return self._running.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} still runs after {within_s} s:\n{self.log_tail()}") from None
+
     def kill(self) -> None:
         """SIGKILL, as a crash or the kernel's out-of-memory killer would."""
         if self._running is not None:
