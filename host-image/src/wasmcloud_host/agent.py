@@ -29,6 +29,9 @@ log: Final = logging.getLogger(__name__)
 FINISH_S: Final = 5.0
 """Requests in flight get what is left of the drain time, but so long at least (never longer than the drain time)."""
 
+LEAVE_S: Final = 5.0
+"""A cancellation that a library swallowed must not keep the process from ending."""
+
 LOOP_PATIENCE_S: Final = 2.0
 """An event loop that takes longer to do nothing is stuck."""
 
@@ -67,10 +70,10 @@ class Agent:
             await self._drain()
         for task in (*serving, told_to_end):
             task.cancel()
-        ended = await asyncio.gather(*serving, return_exceptions=True)
-        for outcome in ended:
-            if isinstance(outcome, Exception):
-                raise outcome
+        ended, _ = await asyncio.wait(serving, timeout=LEAVE_S)
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     def pages(self) -> Mapping[str, Callable[[], Page]]:
         """Return what the web server shows, to be asked for on its threads. Call this on the event loop."""

@@ -41,6 +41,7 @@ class Scheduler:
         self._connected = asyncio.Event()
         self._answering: set[asyncio.Task[None]] = set()
         self._last_said = ""
+        self._is_leaving = False
 
     @property
     def is_connected(self) -> bool:
@@ -48,8 +49,11 @@ class Scheduler:
         return self._connected.is_set()
 
     async def run(self, answer: Answer, on_connected: Callable[[], Awaitable[None]]) -> None:
-        """Stay connected until cancelled. `on_connected` is called each time the commands are subscribed to."""
-        while True:
+        """Stay connected until `leave` or a cancellation.
+
+        `on_connected` is called each time the commands are subscribed to.
+        """
+        while not self._is_leaving:
             closed = asyncio.Event()
             client = Client()
             try:
@@ -66,7 +70,8 @@ class Scheduler:
             await on_connected()
             await closed.wait()
             self._connected.clear()
-            event(log, "nats connection lost", level=logging.WARNING, reason=client.last_error)
+            if not self._is_leaving:
+                event(log, "nats connection lost", level=logging.WARNING, reason=client.last_error)
 
     async def say_heartbeat(self, payload: bytes) -> None:
         """Publish a heartbeat; without a connection it is dropped, since the next one says the same and more."""
@@ -74,7 +79,8 @@ class Scheduler:
             await self._publish(subjects.published_heartbeat(self._host_id), payload)
 
     async def leave(self) -> None:
-        """Send what is on its way and close the connection."""
+        """Send what is on its way, close the connection and make no new one."""
+        self._is_leaving = True
         if self._answering:
             await asyncio.wait(self._answering, timeout=1)
         if self._client is not None and self.is_connected:
