@@ -27,7 +27,6 @@ SCALED = {"runtime": {"autoscaling": {"enabled": True}}}
 INGRESS = {"runtime": {"ingress": {"enabled": True}}}
 ROUTE = {"runtime": {"httpRoute": {"enabled": True}}}
 NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
-HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
 VOLUME = {"name": "more", "emptyDir": {}}
 MOUNT = {"name": "more", "mountPath": "/more"}
 METRIC = {
@@ -79,7 +78,6 @@ RUNTIME = [
     ),
     Case("runtime.denyPrivateRanges", True, lambda o: "--deny-private-ranges" in container(host(o))["args"], True),
     Case("runtime.denySpecialRanges", False, lambda o: "--no-deny-special-ranges" in container(host(o))["args"], True),
-    Case("runtime.allowHostLoopback", True, lambda o: "--allow-host-loopback" in container(host(o))["args"], True),
     Case("runtime.maxWorkloads", 50, lambda o: flag(host(o), "max-workloads"), ["50"]),
     Case("runtime.maxConnections", 5000, lambda o: flag(host(o), "max-connections"), ["5000"]),
     Case("runtime.fileImages", ["/a", "/b"], lambda o: flag(host(o), "allow-file-images"), ["/a", "/b"]),
@@ -105,32 +103,6 @@ RUNTIME = [
         (["0.0.0.0:8000"], 8000),
     ),
     Case("runtime.http.nodePort", 30080, lambda o: service_port(o)["nodePort"], 30080, NODE_PORT),
-    Case(
-        "runtime.http.tls.enabled",
-        True,
-        lambda o: (flag(host(o), "tls-cert-path"), service_port(o)["name"]),
-        (["/etc/wasmcloud/http-tls/tls.crt"], "https"),
-    ),
-    Case(
-        "runtime.http.tls.certificate.secretName",
-        "mine",
-        lambda o: [v["secret"]["secretName"] for v in pod(host(o))["volumes"] if v["name"] == "http-tls"],
-        ["mine"],
-        HTTPS,
-    ),
-    *(
-        Case(
-            f"runtime.http.tls.certificate.generate.{key}",
-            [value],
-            lambda o, value=value: (
-                value
-                in o.one("Secret", f"{NAME}-http-tls")["metadata"]["annotations"]["wasmcloud.dev/names"].split(",")
-            ),  # type: ignore[misc]
-            True,
-            HTTPS,
-        )
-        for key, value in {"domains": "app.example.com", "ipAddresses": "192.0.2.9"}.items()
-    ),
     Case("runtime.service.type", "LoadBalancer", lambda o: service(o)["type"], "LoadBalancer"),
     Case("runtime.service.port", 8080, lambda o: service_port(o)["port"], 8080),
     Case(
@@ -184,12 +156,6 @@ RUNTIME = [
         "nats://a:1",
         lambda o: environment(host(o))["WASMCLOUD_HOST_SCHEDULER_NATS_URL"],
         "nats://a:1",
-    ),
-    Case(
-        "runtime.dataNatsUrl",
-        "nats://b:1",
-        lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"],
-        "nats://b:1",
     ),
     Case(
         "runtime.drainDelaySeconds",

@@ -101,12 +101,6 @@ GLOBAL = [
         ],
         ["nats://a:4222"] * 2,
     ),
-    Case(
-        "global.nats.dataUrl",
-        "nats://b:4222",
-        lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"],
-        "nats://b:4222",
-    ),
     Case("global.tls.enabled", False, lambda o: "verify_and_map" in config(o), False),
     Case("global.certificates.generate", False, lambda o: o.names("Secret"), []),
     Case(
@@ -146,12 +140,13 @@ GLOBAL = [
     ),
     Case("global.ipFamilies", ["IPv6"], lambda o: services(o, "ipFamilies"), [["IPv6"]] * 4),
     Case("global.ipFamilyPolicy", "PreferDualStack", lambda o: services(o, "ipFamilyPolicy"), ["PreferDualStack"] * 4),
-    Case("crds.enabled", False, lambda o: o.names("CustomResourceDefinition"), []),
+    Case("crds.enabled", True, lambda o: len(o.names("CustomResourceDefinition")), 5),
     Case(
         "crds.keep",
         False,
         lambda o: [c["metadata"].get("annotations", {}) for c in o.objects if c["kind"] == "CustomResourceDefinition"],
         [{}] * 5,
+        {"crds": {"enabled": True}},
     ),
     Case("networkPolicy.enabled", False, lambda o: o.names("NetworkPolicy"), []),
     Case(
@@ -316,9 +311,9 @@ def budget_cases(prefix: str, name: str, given: JsonObject) -> list[Case]:
 OPERATOR = [
     *pod_cases("operator", operator, "operator"),
     *probe_cases("operator", operator),
-    *budget_cases("operator", "wasmcloud-operator", {"operator": {"replicas": 2}}),
+    *budget_cases("operator", "wasmcloud-operator", {}),
     Case("operator.enabled", False, lambda o: o.names("Deployment"), ["default/wasmcloud-host-default"]),
-    Case("operator.replicas", 1, lambda o: operator(o)["spec"]["replicas"], 1),
+    Case("operator.replicas", 0, lambda o: operator(o)["spec"]["replicas"], 0),
     Case(
         "operator.watchNamespaces",
         ["team-b", "team-a"],

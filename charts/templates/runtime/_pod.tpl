@@ -10,10 +10,6 @@
 - {{ printf "--host-label=%s=%s" $key (toString $value) | toJson }}
 {{- end }}
 - --http-addr={{ $group.http.enabled | ternary $any "127.0.0.1" }}:{{ $group.http.port }}
-{{- if $group.http.tls.enabled }}
-- --tls-cert-path=/etc/wasmcloud/http-tls/tls.crt
-- --tls-key-path=/etc/wasmcloud/http-tls/tls.key
-{{- end }}
 - --web-addr={{ $any }}:8081
 - --oci-cache-dir=/var/cache/wasmcloud
 {{- with $group.ociCaPath }}
@@ -30,9 +26,6 @@
 {{- end }}
 - --{{ $group.denySpecialRanges | ternary "" "no-" }}deny-special-ranges
 - --{{ $group.denyPrivateRanges | ternary "" "no-" }}deny-private-ranges
-{{- if $group.allowHostLoopback }}
-- --allow-host-loopback
-{{- end }}
 {{- with $group.maxWorkloads }}
 - --max-workloads={{ int . }}
 {{- end }}
@@ -45,9 +38,6 @@
 - --scheduler-nats-tls-ca=/etc/wasmcloud/nats-runtime-tls/ca.crt
 - --scheduler-nats-tls-cert=/etc/wasmcloud/nats-runtime-tls/tls.crt
 - --scheduler-nats-tls-key=/etc/wasmcloud/nats-runtime-tls/tls.key
-- --data-nats-tls-ca=/etc/wasmcloud/nats-data-tls/ca.crt
-- --data-nats-tls-cert=/etc/wasmcloud/nats-data-tls/tls.crt
-- --data-nats-tls-key=/etc/wasmcloud/nats-data-tls/tls.key
 {{- end }}
 {{- range $group.extraArgs }}
 - {{ toJson . }}
@@ -57,8 +47,6 @@
 {{/* Who the host is, from the pod, and where NATS is; as list entries: as wasmcloud.host.flags. */}}
 {{- define "wasmcloud.host.env" -}}
 {{- $scheduler := dict "root" .root "role" "runtime" "url" (.group.schedulerNatsUrl | default .root.Values.global.nats.schedulerUrl) -}}
-{{- $dataUrl := .group.dataNatsUrl | default .root.Values.global.nats.dataUrl | default (.root.Values.nats.enabled | ternary "" $scheduler.url) -}}
-{{- $data := dict "root" .root "role" "data" "url" $dataUrl -}}
 - name: WASMCLOUD_HOST_POD_UID
   valueFrom: { fieldRef: { fieldPath: metadata.uid } }
 - name: WASMCLOUD_HOST_FRIENDLY_NAME
@@ -68,9 +56,6 @@
 {{- include "wasmcloud.nats.passwordEnv" $scheduler }}
 - name: WASMCLOUD_HOST_SCHEDULER_NATS_URL
   value: {{ include "wasmcloud.nats.url" $scheduler | quote }}
-{{- include "wasmcloud.nats.passwordEnv" $data }}
-- name: WASMCLOUD_HOST_DATA_NATS_URL
-  value: {{ include "wasmcloud.nats.url" $data | quote }}
 {{- with .group.env }}
 {{ toYaml . }}
 {{- end }}
@@ -95,14 +80,7 @@
 - name: cache
   emptyDir: { sizeLimit: {{ $group.ociCache.size }} }
 {{- end }}
-{{- if $group.http.tls.enabled }}
-- name: http-tls
-  secret:
-    secretName: {{ $group.http.tls.certificate.secretName | default (printf "%s-http-tls" $group.fullname) }}
-    defaultMode: 0440
-{{- end }}
 {{- include "wasmcloud.nats.volumes" (dict "root" .root "role" "runtime") }}
-{{- include "wasmcloud.nats.volumes" (dict "root" .root "role" "data") }}
 {{- with $group.volumes }}
 {{ toYaml . }}
 {{- end }}
@@ -113,13 +91,7 @@
   mountPath: /tmp
 - name: cache
   mountPath: /var/cache/wasmcloud
-{{- if .group.http.tls.enabled }}
-- name: http-tls
-  mountPath: /etc/wasmcloud/http-tls
-  readOnly: true
-{{- end }}
 {{- include "wasmcloud.nats.volumeMounts" (dict "root" .root "role" "runtime") }}
-{{- include "wasmcloud.nats.volumeMounts" (dict "root" .root "role" "data") }}
 {{- with .group.volumeMounts }}
 {{ toYaml . }}
 {{- end }}
