@@ -46,6 +46,7 @@ class System:
         self._directory = directory
         self.namespace = f"e2e-{uuid.uuid4().hex[:8]}"
         self.operator_namespace = f"{self.namespace}-system"
+        self._health_port = free_ports(1)[0]
         self.operator = self._operator_process()
         self._audited_count = 0
 
@@ -57,7 +58,12 @@ class System:
         self._audited_count = len(self.control_plane.audited())
         own = str(roles / "roles-operator-namespace.yaml")
         self.control_plane.kubectl("apply", "-n", self.operator_namespace, "-f", own)
+        self.start_operator()
+
+    def start_operator(self) -> None:
+        """Returns when the operator is ready: it then hears a new host's first heartbeat."""
         self.operator.start()
+        eventually(self._assert_operator_ready, within_s=READY_WITHIN_S)
 
     def stop(self) -> None:
         """The operator first: it need not move what the ending hosts leave."""
@@ -143,18 +149,25 @@ class System:
         """End the operator and start one with these flags added."""
         self.operator.stop()
         self.operator = self._operator_process(*flags)
-        self.operator.start()
+        self.start_operator()
 
     def _operator_process(self, *flags: str) -> Process:
         argv = [
             *(sys.executable, "-m", "wasmcloud_operator", "--nats-url", self.nats.url),
-            *("--watch-namespaces", self.namespace, *flags),
+            *("--watch-namespaces", self.namespace, "--health-addr", f"127.0.0.1:{self._health_port}"),
+            # The hosts share a machine with other programs, whose load is not to say where workloads go.
+            *("--cpu-backpressure-threshold", "100", "--memory-backpressure-threshold", "100"),
+            *flags,
         ]
         env = {
             "KUBECONFIG": str(self.control_plane.kubeconfig(OPERATOR)),
             "OPERATOR_NAMESPACE": self.operator_namespace,
         }
         return Process("operator", argv, self._directory / "operator.log", env=env)
+
+    def _assert_operator_ready(self) -> None:
+        self.operator.assert_running()
+        answering(self._health_port, "127.0.0.1", path="/readyz")()
 
     def _assert_host_ready(self, host: RunningHost) -> None:
         host.process.assert_running()

@@ -66,7 +66,7 @@ def test_an_operator_killed_in_the_middle_of_a_scale_up_doubles_nothing(system: 
     system.kubectl("scale", "workloaddeployment/app", "--replicas=20")
     eventually(lambda: assert_some_but_not_all(system, 20), within_s=READY_WITHIN_S, every_s=0)
     system.operator.kill()
-    system.operator.start()
+    system.start_operator()
     system.await_ready("app")
     eventually(lambda: assert_running(system, 20, hosts), within_s=READY_WITHIN_S)
 

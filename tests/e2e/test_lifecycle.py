@@ -19,7 +19,8 @@ def test_the_example_is_served_as_it_is(system: System, manifest: str, name: str
 
 
 def test_a_deployment_is_served_scaled_changed_and_deleted(system: System) -> None:
-    one, two = system.add_host("one"), system.add_host("two")
+    system.add_host("one")
+    system.add_host("two")
     system.await_hosts()
 
     system.apply(deployment("app", env={"GREETED": "first"}))
@@ -31,14 +32,13 @@ def test_a_deployment_is_served_scaled_changed_and_deleted(system: System) -> No
 
     (before,) = system.items("workloadreplicasets")
     system.apply(deployment("app", replicas=2, env={"GREETED": "second"}))
-    for host in (one, two):
-        system.assert_answer(host, "app.localhost", "Hello, second!\n")
+    eventually(lambda: assert_served_by(system, 2, "Hello, second!\n"), within_s=READY_WITHIN_S)
     assert len(system.items("workloadreplicasets")) == 2, "a change makes a new replica set and keeps the old one"
     current = system.get("workloaddeployment", "app")["status"]["currentReplicaSet"]["name"]
     assert current != before["metadata"]["name"]
 
     system.kubectl("delete", "workloaddeployment", "app", "--timeout=60s")
-    for host in (one, two):
+    for host in system.hosts.values():
         eventually(answering(host.http_port, "app.localhost", 404), within_s=READY_WITHIN_S)
     eventually(lambda: assert_gone(system), within_s=READY_WITHIN_S)
 

@@ -27,9 +27,9 @@ def test_an_environment_is_respected(system: System) -> None:
 
 
 def test_a_foreign_environment_is_denied_where_hosts_are_not_shared(system: System) -> None:
+    system.restart_operator("--no-allow-shared-hosts")
     tenant = system.add_host("tenant", "--environment", "team-a")
     own = system.add_host("own", "--environment", system.namespace)
-    system.restart_operator("--no-allow-shared-hosts")
     system.await_hosts()
     system.apply(deployment("trespasser", workload={"environment": "team-a"}))
     system.apply(deployment("resident", workload={"environment": system.namespace}))
