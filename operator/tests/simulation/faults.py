@@ -28,6 +28,8 @@ class Weather:
     double_event: float = 0.0
     call_s: float = 0.0
     is_api_down: bool = False
+    forbidden: frozenset[Kind] = frozenset()
+    """Kinds that the operator has no right to."""
 
 
 @dataclass
@@ -120,6 +122,8 @@ class ShakyCluster:
         await asyncio.sleep(self.weather.call_s * self.chance.uniform(0.5, 1.5))
         if self.weather.is_api_down:
             raise Unavailable(f"{ref}: connection refused")
+        if ref.kind in self.weather.forbidden:
+            raise Unavailable(f"{ref}: 403")
         if self.chance.random() < self.weather.error:
             raise self._error(ref)
 

@@ -45,6 +45,8 @@ class SimHost:
     name: str
     labels: dict[str, str] = field(default_factory=dict)
     environment: str = ""
+    address: str = "127.0.0.1"
+    http_port: int = 8000
     start_s: float = 0.01
     knows_list: bool = True
     memory_bytes: int = 8 << 30
@@ -58,7 +60,7 @@ class SimHost:
     def heartbeat(self) -> HostHeartbeat:
         return HostHeartbeat(
             id=self.host_id,
-            hostname="127.0.0.1",
+            hostname=self.address,
             friendly_name=self.name,
             version="1.0.0",
             labels=self.labels,
@@ -70,7 +72,7 @@ class SimHost:
             system_memory_free=self.memory_bytes // 2,
             workload_count=len(self.running),
             imports=self.imports,
-            http_port=8000,
+            http_port=self.http_port,
             environment=self.environment,
         )
 

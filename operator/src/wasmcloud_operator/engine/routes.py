@@ -63,7 +63,7 @@ class Routes:
                 await self._carry_out(plan)
             finally:
                 self._writing.discard(key)
-                self._look_at_held(key)
+            self._look_at_held(key)
 
     def look_at(self, view: WorkloadView) -> None:
         """Look at the Service of a Workload, whose run may have changed."""
