@@ -13,7 +13,7 @@ from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterError, connect
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
 from wasmcloud_operator.adapters.system_clock import SystemClock
-from wasmcloud_operator.adapters.web import Metrics, WebServer
+from wasmcloud_operator.adapters.web import AddressError, Metrics, WebServer
 from wasmcloud_operator.decide.schedule import Rules
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
@@ -105,8 +105,9 @@ def _not_ready(watch: JointWatch, bus: NatsBus) -> list[str]:
 async def _listen(web: WebServer, settings: Settings) -> None:
     try:
         await web.start(settings.health_addr, settings.metrics_addr)
-    except OSError as error:
-        raise StartError(f"--health-addr or --metrics-addr: {error.strerror}") from None
+    except AddressError as error:
+        flag = "--health-addr" if error.address == settings.health_addr else "--metrics-addr"
+        raise StartError(f"{flag} {error}") from None
 
 
 async def _until(stop: asyncio.Event, *coroutines: Coroutine[Any, Any, None]) -> None:

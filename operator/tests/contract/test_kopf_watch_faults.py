@@ -15,7 +15,7 @@ from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi
 from wasmcloud_operator.engine.ports import Unavailable
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
-from contract.worlds import KubernetesWorld, assert_synced, opened, told_by, workload
+from contract.worlds import KubernetesWorld, assert_synced, grant, opened, told_by, workload
 
 DISCOVERY = {
     "/api",
@@ -23,9 +23,9 @@ DISCOVERY = {
     "/apis",
     "/apis/admissionregistration.k8s.io/v1",
     "/apis/apiextensions.k8s.io/v1",
+    "/apis/discovery.k8s.io/v1",
     "/apis/runtime.wasmcloud.dev/v1alpha1",
 }
-PLURALS = "hosts,workloads,workloadreplicasets,workloaddeployments,artifacts"
 
 
 @pytest.fixture
@@ -33,20 +33,6 @@ async def as_operator(kubernetes: KubernetesWorld) -> AsyncIterator[KubernetesAp
     """The API for a user who has no rights but those that a test gives."""
     async with opened(kubernetes.plane.kubeconfig(OPERATOR)) as api:
         yield api
-
-
-def grant(world: KubernetesWorld, name: str = "ours") -> None:
-    """A Role on our kinds in the world's namespace, bound to the operator."""
-    flags = ("-n", world.namespace)
-    resources = [f"{plural}.runtime.wasmcloud.dev" for plural in PLURALS.split(",")]
-    resources += [f"{plural}.runtime.wasmcloud.dev/status" for plural in PLURALS.split(",")]
-    verbs = "get,list,watch,create,update,patch,delete"
-    world.plane.kubectl("create", "role", name, *flags, f"--verb={verbs}", f"--resource={','.join(resources)}")
-    world.plane.kubectl("create", "rolebinding", name, *flags, f"--role={name}", f"--user={OPERATOR.name}")
-
-
-def revoke(world: KubernetesWorld, name: str = "ours") -> None:
-    world.plane.kubectl("delete", "rolebinding,role", name, "-n", world.namespace)
 
 
 async def assert_answered(watch: KopfWatch, *, is_answered: bool = True) -> None:

@@ -72,6 +72,13 @@ async def test_every_kind_is_watched(world: World, told: Told) -> None:
         Kind.REPLICA_SET: deployment(here, "a") | {"kind": "WorkloadReplicaSet"},
         Kind.DEPLOYMENT: deployment(here, "a"),
         Kind.ARTIFACT: {"metadata": {"namespace": here, "name": "a"}, "spec": {"image": "registry.local/a:1"}},
+        Kind.SERVICE: {"metadata": {"namespace": here, "name": "a"}, "spec": {"ports": [{"port": 80}]}},
+        Kind.ENDPOINT_SLICE: {
+            "metadata": {"namespace": here, "name": "a"},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["192.0.2.1"]}],
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+        },
     }
     assert set(bodies) == set(Kind)
     for kind, body in bodies.items():

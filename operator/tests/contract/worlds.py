@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ground.control_plane import ControlPlane
+from ground.control_plane import OPERATOR, ControlPlane
 from ground.wait import eventually_async
 from wasmcloud_operator.adapters.kopf_watch import KopfWatch
-from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, connect
+from wasmcloud_operator.adapters.kubernetes_api import PLURALS, KubernetesApi, connect
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.engine.ports import Cluster, JsonObject, Watch
-from wasmcloud_operator.model.keys import Key, Kind, Ref
+from wasmcloud_operator.model.keys import BUILT_IN, Key, Kind, Ref
 
 _namespaces = (f"contract-{number}" for number in itertools.count())
 
@@ -103,6 +103,29 @@ class KubernetesWorld:
             )
             for event in found
         ]
+
+
+def grant(world: KubernetesWorld, name: str = "ours") -> None:
+    """A Role in the world's namespace with all that the operator needs there, bound to it."""
+    flags = ("-n", world.namespace)
+    ours = [
+        f"{plural}{part}"
+        for kind, plural in PLURALS.items()
+        if kind not in BUILT_IN
+        for part in ("", "/status", "/finalizers")
+    ]
+    verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
+    rules = [
+        {"apiGroups": ["runtime.wasmcloud.dev"], "resources": ours, "verbs": verbs},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": verbs},
+        {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]
+    metadata = {"name": name, "namespace": world.namespace}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}
+    world.plane.kubectl("apply", "-f", "-", stdin=json.dumps(role))
+    world.plane.kubectl("create", "rolebinding", name, *flags, f"--role={name}", f"--user={OPERATOR.name}")
 
 
 @contextlib.asynccontextmanager

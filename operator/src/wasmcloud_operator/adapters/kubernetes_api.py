@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, ConfigException, load_incluster_config, load_kube_config
 from wasmcloud_api.crds import KINDS
 from wasmcloud_api.names import API_VERSION
 
@@ -75,8 +75,10 @@ async def connect(kubeconfig: Path | None) -> ApiClient:
         if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             load_incluster_config(client_configuration=configuration)
         else:
-            path = None if kubeconfig is None else str(kubeconfig)
-            await load_kube_config(config_file=path, client_configuration=configuration, persist_config=False)
+            paths = KUBE_CONFIG_DEFAULT_LOCATION if kubeconfig is None else str(kubeconfig)
+            if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep)):
+                raise NoClusterError(f"no access to a Kubernetes cluster: not in a pod, and {paths} is not there")
+            await load_kube_config(config_file=paths, client_configuration=configuration, persist_config=False)
     except (ConfigException, OSError, ValueError) as error:
         raise NoClusterError(f"no access to a Kubernetes cluster: {error}") from None
     configuration.connection_pool_maxsize = _CONNECTION_COUNT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +25,14 @@ _HELP: Final = {
 
 NotReady = Callable[[], list[str]]
 """Says what is missing, one sentence each; empty means ready."""
+
+
+class AddressError(Exception):
+    """An address that can't be listened on."""
+
+    def __init__(self, address: str, error: OSError) -> None:
+        super().__init__(f"{address}: {os.strerror(error.errno) if error.errno else error}")
+        self.address = address
 
 
 class Metrics:
@@ -65,7 +74,7 @@ class WebServer:
         self._runners: list[web.AppRunner] = []
 
     async def start(self, health_addr: str | None, metrics_addr: str | None) -> None:
-        """Listen. Raises OSError when an address is in use."""
+        """Listen. Raises AddressError, for one that is in use for instance."""
         health = [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
         metrics = [web.get("/metrics", self._metrics_page)]
         if health_addr is not None and health_addr == metrics_addr:
@@ -93,7 +102,10 @@ class WebServer:
         await runner.setup()
         self._runners.append(runner)
         host, _, port = address.rpartition(":")
-        await web.TCPSite(runner, host.strip("[]") or None, int(port), shutdown_timeout=1.0).start()
+        try:
+            await web.TCPSite(runner, host.strip("[]") or None, int(port), shutdown_timeout=1.0).start()
+        except OSError as error:
+            raise AddressError(address, error) from None
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")  # that it is sent at all shows that the loop turns
