@@ -88,6 +88,7 @@ def _engine_options(settings: Settings) -> Options:
         ),
         probe_interval_s=settings.probe_interval,
         silent_host_timeout_s=settings.silent_host_timeout,
+        route_delay_s=settings.route_delay,
     )
 
 

@@ -76,6 +76,7 @@ def _usable_creds(path: Path) -> Path:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=3600)]
+Delay = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=3600)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 NamespaceName = Annotated[str, AfterValidator(_namespace)]
 Namespaces = Annotated[tuple[NamespaceName, ...], NoDecode, BeforeValidator(_split)]
@@ -133,6 +134,9 @@ class Settings(BaseSettings):
 
     silent_host_timeout: Seconds = 10.0
     """Seconds after which a host that is connected but doesn't answer is lost."""
+
+    route_delay: Delay = 2.0
+    """Seconds between taking a host off a Service and stopping the workload there, for kube-proxy to follow."""
 
     cpu_backpressure_threshold: Percent = 80
     """Processor use in percent above which a host takes no new workload while another fits."""

@@ -41,6 +41,8 @@ pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(60));
+    // A token of its own: every poll of a shared one takes a lock that all connections want.
+    let closing = front.closing.child_token();
     let service = service_fn(|request| {
         let front = front.clone();
         async move { Ok::<_, Infallible>(answer(&front, request).await) }
@@ -49,7 +51,7 @@ pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
     // An error here is the client's: it went away, or spoke no HTTP. There is nobody to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = front.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
