@@ -65,19 +65,20 @@ class Terminal:
         while self._read():
             assert time.monotonic() < deadline, f"still running after {within_s:g} s; the screen:\n{self.shown()}"
         self.child.wait()
-        return 128 + self.child.signalstatus if self.child.signalstatus else int(self.child.exitstatus)
+        return 128 + self.child.signalstatus if self.child.signalstatus else int(self.child.exitstatus or 0)
 
     def press_ctrl_c(self) -> None:
         self.child.sendintr()
 
     def processes(self) -> list[psutil.Process]:
         """Everything that the command has started and that runs."""
-        return psutil.Process(self.child.pid).children(recursive=True)
+        found: list[psutil.Process] = psutil.Process(self.child.pid).children(recursive=True)
+        return found
 
     def _read(self) -> bool:
         """Take what there is to read; False when nothing will come any more."""
         try:
-            self._stream.feed(self.child.read_nonblocking(65536, timeout=0.1))
+            self._stream.feed(bytes(self.child.read_nonblocking(65536, timeout=0.1)))
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:

@@ -51,6 +51,15 @@ def test_a_rebuilt_component_rolls_in(desk: Desk, terminal: Terminal) -> None:
     terminal.wait_for("WorkloadDeployment default/hello changed", "1/1")
 
 
+def test_copies_of_old_builds_are_deleted(desk: Desk, terminal: Terminal) -> None:
+    builds = [(GUESTS / "http-p2.wasm", "hello from http-p2\n"), (HELLO / "hello.wasm", "Hello, one!\n")] * 2
+    for number, (component, answer) in enumerate(builds):
+        custom_section = b"\0\x03\x02b%d" % number  # no two builds are equal
+        (desk.folder / "hello.wasm").write_bytes(component.read_bytes() + custom_section)
+        answers(desk, answer)
+    assert len(list(desk.temporary.glob("*/components/*"))) <= 2  # what runs, and what it has just replaced
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

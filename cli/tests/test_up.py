@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 
 import psutil
@@ -94,6 +95,41 @@ def test_when_nats_dies_it_is_said(hello_desk: Desk) -> None:
     assert "wasmcloud: The logs are in " in terminal.shown()
 
 
+def test_nats_is_for_this_run_alone(hello_desk: Desk) -> None:
+    terminal = hello_desk.up("-f", "hello.yaml")
+    terminal.wait_for("Running")
+    (nats,) = [process for process in terminal.processes() if process.name() == "nats-server"]
+    listening = [one.laddr for one in nats.net_connections() if one.status == psutil.CONN_LISTEN]
+    assert [address.ip for address in listening] == ["127.0.0.1"]
+    with socket.create_connection(listening[0], timeout=PATIENCE_S) as stranger:
+        stranger.sendall(b"CONNECT {}\r\nPING\r\n")
+        said = b""
+        while chunk := stranger.recv(4096):
+            said += chunk
+    assert b"Authorization Violation" in said
+    (configuration,) = hello_desk.temporary.glob("*/nats.conf")
+    token = configuration.read_text().split('token: "')[1].split('"')[0]
+    assert not any(token in part for process in terminal.processes() for part in process.cmdline())
+
+
+def test_a_run_under_nohup_outlives_its_terminal(hello_desk: Desk) -> None:
+    with subprocess.Popen(
+        ["nohup", COMMAND, "up", "-f", "hello.yaml", "--http", hello_desk.address],
+        cwd=hello_desk.folder,
+        env=hello_desk.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert any("http://" in line for line in iter(running.stdout.readline, ""))
+        running.send_signal(signal.SIGHUP)
+        assert get(hello_desk.port)[0] == 200
+        running.send_signal(signal.SIGINT)
+        assert "Ending." in running.stdout.read()
+        assert running.wait(PATIENCE_S) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_in_order_too(hello_desk: Desk, number: signal.Signals) -> None:
     terminal = hello_desk.up("-f", "hello.yaml")
@@ -145,7 +181,7 @@ def test_without_a_terminal_each_change_is_a_line(hello_desk: Desk) -> None:
         text=True,
     ) as running:
         assert running.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or "http://" not in lines[-1]:
             lines.append(running.stdout.readline().rstrip("\n"))
             assert lines[-1], lines

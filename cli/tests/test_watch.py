@@ -21,7 +21,7 @@ class Watched:
         self._told = asyncio.Queue[None]()
 
     async def run(self) -> None:
-        async with aclosing(changes(lambda: self.paths)) as all_changes:  # type: ignore[type-var]
+        async with aclosing(changes(lambda: self.paths)) as all_changes:
             async for _ in all_changes:
                 self._told.put_nowait(None)
 

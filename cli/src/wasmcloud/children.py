@@ -8,7 +8,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Child:
         """End it at once."""
         self._signal(signal.SIGKILL)
 
-    async def lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield what it writes until it ends, and copy it to the log, up to 64 MiB. Lines beyond 1 MiB are left out."""
         if self.process.stdout is None:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from watchfiles import awatch
@@ -13,7 +13,7 @@ _LOOK_AGAIN_MS = 1000
 Stamp = tuple[tuple[str, int, int, int], ...]
 
 
-async def changes(watched: Callable[[], Sequence[Path]]) -> AsyncIterator[None]:
+async def changes(watched: Callable[[], Sequence[Path]]) -> AsyncGenerator[None, None]:
     """Yield whenever one of the files has other content, is gone or is there again.
 
     ``watched`` is asked anew each time, because a changed manifest may name other files (which yields once more than
