@@ -11,6 +11,7 @@ from typing import Any
 from simulation.faults import Weather
 from simulation.hosts import BAD_IMAGE, SimHost
 from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, deployment, key
+from wasmcloud_api.crds import WorkloadDeploymentSpec
 from wasmcloud_api.names import DRAINING_LABEL
 from wasmcloud_api.wire import WorkloadState, encode
 from wasmcloud_operator.engine.options import Options
@@ -32,6 +33,7 @@ class Scenario:
         self.chance = random.Random(seed)
         self.hosts: list[SimHost] = []
         self.deployments: dict[str, dict[str, Any]] = {}
+        self.specs: dict[str, WorkloadDeploymentSpec] = {}
         self.log: list[str] = []
         self.disturbed_s = 0.0
         self.wished_s = 0.0
@@ -81,6 +83,7 @@ class Scenario:
     def apply(self, body: dict[str, Any]) -> None:
         self.note(f"apply {body['metadata']['name']} {body['spec']}")
         self.deployments[body["metadata"]["name"]] = body
+        self.specs[body["metadata"]["name"]] = WorkloadDeploymentSpec.model_validate(body["spec"])
         self.wished_s = self.world.clock.monotonic()
         self.world.apply(body)
 

@@ -19,6 +19,8 @@ class ReplicaPlan:
 
     create: tuple[str, ...] = ()
     delete: tuple[WorkloadView, ...] = ()
+    missing_count: int = 0
+    """How many of the new ones are missing; the rest replaces what is on draining hosts, where another host fits."""
 
 
 def plan_replicas(
@@ -39,7 +41,7 @@ def plan_replicas(
     missing = wanted - len(staying)
     if missing > 0:
         create = _free_names(replica_set.meta.key.name, (child.meta.key.name for child in children), missing)
-        return ReplicaPlan(create, tuple(_replaced(moving, wanted, staying)))
+        return ReplicaPlan(create, tuple(_replaced(moving, wanted, staying)), max(0, wanted - len(living)))
     surplus = _first_to_go(staying, len(staying) - wanted, loads or {})
     return ReplicaPlan((), (*surplus, *_replaced(moving, wanted, staying)))
 

@@ -61,6 +61,7 @@ class Engine:
         self._audit = Audit(context, self._runs, lifecycle)
         self._routes = Routes(context, self._runs)
         self._workloads = Workloads(context, self._runs, lifecycle, self._audit, self._routes)
+        self._replica_sets = ReplicaSets(context, self._runs, self._workloads)
         self._deployments = Deployments(context, configuration)
         self._host_objects = HostObjects(context)
         self._prober = Prober(context)
@@ -69,12 +70,12 @@ class Engine:
             {
                 Kind.HOST: self._host_objects.reconcile,
                 Kind.WORKLOAD: self._workloads.reconcile,
-                Kind.REPLICA_SET: ReplicaSets(context, self._runs, self._workloads).reconcile,
+                Kind.REPLICA_SET: self._replica_sets.reconcile,
                 Kind.DEPLOYMENT: self._deployments.reconcile,
                 Kind.SERVICE: self._routes.reconcile,
             },
         )
-        self._listen(Triggers(context, self._workloads))
+        self._listen(Triggers(context, self._workloads, self._replica_sets))
 
     @property
     def is_ready(self) -> bool:
@@ -138,6 +139,8 @@ class Engine:
             case Kind.WORKLOAD:
                 self._runs.forget(before.meta.uid)
                 self._workloads.forget(ref.key, before.meta.uid)
+            case Kind.REPLICA_SET:
+                self._replica_sets.forget(ref.key)
             case Kind.DEPLOYMENT:
                 self._deployments.forget(before.meta.uid)
             case Kind.HOST:

@@ -20,19 +20,19 @@ class Queue:
     def __init__(self, clock: Clock, tasks: Tasks) -> None:
         self._clock = clock
         self._tasks = tasks
-        self._ready: dict[Ref, None] = {}
+        self._ready: asyncio.Queue[Ref] = asyncio.Queue()
+        self._queued: set[Ref] = set()
         self._busy: set[Ref] = set()
         self._again: set[Ref] = set()
         self._timers: dict[Ref, tuple[float, asyncio.Task[None]]] = {}
-        self._wake = asyncio.Event()
 
     def add(self, ref: Ref) -> None:
         """Look at an object as soon as a worker is free."""
         if ref in self._busy:
             self._again.add(ref)
-        else:
-            self._ready[ref] = None
-            self._wake.set()
+        elif ref not in self._queued:
+            self._queued.add(ref)
+            self._ready.put_nowait(ref)
 
     def add_after(self, ref: Ref, delay_s: float) -> None:
         """Look at an object in ``delay_s`` seconds, or earlier when an earlier look is planned already."""
@@ -47,11 +47,8 @@ class Queue:
 
     async def take(self) -> Ref:
         """Wait for an object; it is busy until `done` is called."""
-        while not self._ready:
-            self._wake.clear()
-            await self._wake.wait()
-        ref = next(iter(self._ready))
-        del self._ready[ref]
+        ref = await self._ready.get()
+        self._queued.discard(ref)
         self._busy.add(ref)
         return ref
 
@@ -64,7 +61,7 @@ class Queue:
 
     def is_idle(self) -> bool:
         """Whether nothing is waiting or worked on, timers aside."""
-        return not self._ready and not self._busy
+        return not self._queued and not self._busy
 
     def add_all(self, refs: Iterable[Ref]) -> None:
         """Look at several objects."""
@@ -73,7 +70,7 @@ class Queue:
 
     def depth(self) -> int:
         """How many objects wait for a worker."""
-        return len(self._ready)
+        return len(self._queued)
 
     async def _later(self, ref: Ref, delay_s: float) -> None:
         await self._clock.sleep(delay_s)

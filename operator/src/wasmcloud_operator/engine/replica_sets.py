@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 from itertools import zip_longest
 from typing import Any
 
@@ -11,7 +11,7 @@ from wasmcloud_api.names import HostId
 
 from wasmcloud_operator.decide.demand import demand_of
 from wasmcloud_operator.decide.render import new_workload
-from wasmcloud_operator.decide.replicas import plan_replicas
+from wasmcloud_operator.decide.replicas import ReplicaPlan, plan_replicas
 from wasmcloud_operator.decide.run import fresh
 from wasmcloud_operator.decide.schedule import place_many
 from wasmcloud_operator.decide.status import replica_set_status
@@ -32,6 +32,15 @@ class ReplicaSets:
         self._context = context
         self._runs = runs
         self._workloads = workloads
+        self._stuck: dict[Key, None] = {}
+
+    def stuck(self) -> list[Ref]:
+        """Return the sets with replicas on draining hosts that fit nowhere else yet."""
+        return [Ref(Kind.REPLICA_SET, key) for key in self._stuck]
+
+    def forget(self, key: Key) -> None:
+        """Forget a set that is gone."""
+        self._stuck.pop(key, None)
 
     async def reconcile(self, key: Key) -> None:
         """Look at one replica set. Raises ClusterError when a write fails."""
@@ -48,24 +57,35 @@ class ReplicaSets:
             context.queue.add_after(ref, 0.05)
             return
         deletions = [context.apply.delete(Ref(Kind.WORKLOAD, w.meta.key), w.meta.uid) for w in plan.delete]
-        await _all([*self._creations(view, plan.create), *deletions])
+        await _all([*self._creations(view, plan), *deletions])
         children = context.store.workloads_of(view.meta.uid)
         status = replica_set_status(view, children, now_s=context.clock.now())
         await context.statuses.write(ref, context.store.replica_set(key) or view, status)
 
-    def _creations(self, view: ReplicaSetView, names: Sequence[str]) -> list[Coroutine[Any, Any, None]]:
-        """Return the creations of new Workloads, each with its host reserved; what fits nowhere is made to wait."""
-        if not names:
+    def _creations(self, view: ReplicaSetView, plan: ReplicaPlan) -> list[Coroutine[Any, Any, None]]:
+        """Return the creations of new Workloads, each with its host reserved.
+
+        What is missing and fits nowhere is made to wait; a replacement that fits nowhere isn't made at all.
+        """
+        key, spec, group = view.meta.key, view.spec.template.spec, group_of(view)
+        self._stuck.pop(key, None)
+        if not plan.create:
             return []
-        context, namespace, spec = self._context, view.meta.key.namespace, view.spec.template.spec
+        hosts = self._hosts_for(view, len(plan.create))
+        names = plan.create[: max(len(hosts), plan.missing_count)]
+        if len(names) < len(plan.create):
+            self._stuck[key] = None
+        for name, host_id in zip(names, hosts, strict=False):
+            self._context.placements.reserve(Key(key.namespace, name), host_id, group, memory_bytes(spec))
+        return [self._create(view, name, host_id) for name, host_id in zip_longest(names, hosts)]
+
+    def _hosts_for(self, view: ReplicaSetView, count: int) -> list[HostId]:
+        context = self._context
         deployment = deployment_of(context.store, view)
         spread = deployment.spec.topology_spread_constraints if deployment is not None else ()
-        group = group_of(view)
-        scene = context.placements.scene(context.fleet.candidates(), group, context.options.rules)
-        hosts, _ = place_many(demand_of(namespace, spec, spread), len(names), scene)
-        for name, host_id in zip(names, hosts, strict=False):
-            context.placements.reserve(Key(namespace, name), host_id, group, memory_bytes(spec))
-        return [self._create(view, name, host_id) for name, host_id in zip_longest(names, hosts)]
+        demand = demand_of(view.meta.key.namespace, view.spec.template.spec, spread)
+        scene = context.placements.scene(context.fleet.candidates(), group_of(view), context.options.rules)
+        return place_many(demand, count, scene)[0]
 
     async def _create(self, view: ReplicaSetView, name: str, host_id: HostId | None) -> None:
         context, key = self._context, Key(view.meta.key.namespace, name)

@@ -8,6 +8,7 @@ from wasmcloud_operator.decide.references import references
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.fleet import Member
 from wasmcloud_operator.engine.owners import deployment_of, replica_set_of
+from wasmcloud_operator.engine.replica_sets import ReplicaSets
 from wasmcloud_operator.engine.workloads import Workloads
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.views import (
@@ -26,9 +27,10 @@ FREED_HOLD_S = 0.05
 class Triggers:
     """Fills the queue."""
 
-    def __init__(self, context: Context, workloads: Workloads) -> None:
+    def __init__(self, context: Context, workloads: Workloads, replica_sets: ReplicaSets) -> None:
         self._context = context
         self._workloads = workloads
+        self._replica_sets = replica_sets
         self._counts: dict[HostId, tuple[int, int]] = {}
         self._is_freeing = False
 
@@ -56,7 +58,7 @@ class Triggers:
                 self._context.queue.add(Ref(Kind.HOST, record.meta.key))
         for key in self._context.placements.on(member.host_id):
             self._look_at_workload(key)
-        self._context.queue.add_all(self._workloads.waiting())
+        self._context.queue.add_all(self._waiting())
 
     def host_beat(self, member: Member) -> None:
         """Look at a host's object when its counts changed; figures that always move wait for its timer."""
@@ -78,7 +80,7 @@ class Triggers:
         if replica_set is not None:
             self._context.queue.add(Ref(Kind.REPLICA_SET, replica_set.meta.key))
             self._replica_set_changed(replica_set)
-        if is_gone and not self._is_freeing and self._workloads.waiting():
+        if is_gone and not self._is_freeing and self._waiting():
             self._is_freeing = True
             self._context.tasks.spawn(self._offer_room(), "offer room")
 
@@ -104,7 +106,10 @@ class Triggers:
     async def _offer_room(self) -> None:
         await self._context.clock.sleep(FREED_HOLD_S)
         self._is_freeing = False
-        self._context.queue.add_all(self._workloads.waiting())
+        self._context.queue.add_all(self._waiting())
+
+    def _waiting(self) -> list[Ref]:
+        return [*self._workloads.waiting(), *self._replica_sets.stuck()]
 
     def _host_ref(self, name: str) -> Ref:
         return Ref(Kind.HOST, Key(self._context.options.host_namespace, name))
