@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SOON_S: Final = 2.0
 """When a host that had a surprise for us, or didn't answer, is asked again."""
 PATROL_S: Final = 0.25
-LIST_AGAIN_S: Final = 300.0
+LIST_AGAIN_S: Final = 60.0
 """A host that gave no list, but other answers, is taken for one of wasmCloud v2 this long: it may just have been slow."""
 
 

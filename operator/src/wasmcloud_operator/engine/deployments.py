@@ -115,12 +115,15 @@ class Deployments:
         return [self._state(view, one) for one in sets if not one.meta.is_deleting]
 
     def _state(self, view: DeploymentView, replica_set: ReplicaSetView) -> SetState:
-        """Count a set's Workloads, and come back when the next of them has been ready long enough."""
+        """Count a set's Workloads, and come back when the next of them has been ready long enough.
+
+        One that became ready in the future, by a clock that was set back since, has been so for long.
+        """
         children = self._context.store.workloads_of(replica_set.meta.uid)
         ready = [child for child in children if child.is_ready]
         needed_s, now_s = view.spec.min_ready_seconds, self._context.clock.now()
-        waits = [child.ready_since_s + needed_s - now_s for child in ready]
-        later = [wait_s for wait_s in waits if wait_s > 0]
+        ages_s = [now_s - child.ready_since_s for child in ready]
+        later = [needed_s - age_s for age_s in ages_s if 0 <= age_s < needed_s]
         if later:
             self._context.queue.add_after(Ref(Kind.DEPLOYMENT, view.meta.key), min(later))
         return SetState(replica_set, len(children), len(ready), len(ready) - len(later))
