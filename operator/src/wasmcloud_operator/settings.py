@@ -58,7 +58,8 @@ def _address(value: str) -> str:
 def _nats_url(value: SecretStr) -> SecretStr:
     for one in value.get_secret_value().split(","):
         url = urlsplit(one.strip())
-        if url.scheme not in ("nats", "tls") or not url.hostname:
+        port = url.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+        if url.scheme not in ("nats", "tls") or not url.hostname or (port and not port.isdecimal()):
             raise ValueError("must be of the form nats://host:4222 or tls://host:4222, several separated by commas")
     return value
 

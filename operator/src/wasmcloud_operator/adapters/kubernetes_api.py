@@ -75,9 +75,7 @@ async def connect(kubeconfig: Path | None) -> ApiClient:
         if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             load_incluster_config(client_configuration=configuration)
         else:
-            paths = KUBE_CONFIG_DEFAULT_LOCATION if kubeconfig is None else str(kubeconfig)
-            if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep)):
-                raise NoClusterError(f"no access to a Kubernetes cluster: not in a pod, and {paths} is not there")
+            paths = _existing(KUBE_CONFIG_DEFAULT_LOCATION if kubeconfig is None else str(kubeconfig))
             await load_kube_config(config_file=paths, client_configuration=configuration, persist_config=False)
     except (ConfigException, OSError, ValueError) as error:
         raise NoClusterError(f"no access to a Kubernetes cluster: {error}") from None
@@ -89,6 +87,12 @@ async def connect(kubeconfig: Path | None) -> ApiClient:
     )
     configuration.client_session_kwargs = {"connector": connector, "trust_env": False}
     return client
+
+
+def _existing(paths: str) -> str:
+    if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep)):
+        raise NoClusterError(f"no access to a Kubernetes cluster: not in a pod, and {paths} is not there")
+    return paths
 
 
 class KubernetesApi:

@@ -98,12 +98,12 @@ class WebServer:
     async def _serve(self, address: str, routes: list[web.RouteDef]) -> None:
         application = web.Application()
         application.add_routes(routes)
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
         host, _, port = address.rpartition(":")
         try:
-            await web.TCPSite(runner, host.strip("[]") or None, int(port), shutdown_timeout=1.0).start()
+            await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
         except OSError as error:
             raise AddressError(address, error) from None
 
