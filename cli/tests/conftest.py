@@ -78,7 +78,7 @@ class Terminal:
     def _read(self) -> bool:
         """Take what there is to read; False when nothing will come any more."""
         try:
-            self._stream.feed(bytes(self.child.read_nonblocking(65536, timeout=0.1)))
+            self._stream.feed(self.child.read_nonblocking(65536, timeout=0.1))
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:

@@ -19,6 +19,12 @@ async def python(program: str, tmp_path: Path) -> Child:
     return await start_child("child", [sys.executable, "-c", program], log=tmp_path / "child.log", is_read=True)
 
 
+async def all_lines(child: Child) -> list[bytes]:
+    lines = [line async for line in child.lines()]
+    await child.process.wait()
+    return lines
+
+
 async def first_line(child: Child) -> bytes:
     async with aclosing(child.lines()) as lines:
         return await anext(lines)
@@ -26,23 +32,20 @@ async def first_line(child: Child) -> bytes:
 
 async def test_each_line_is_told_and_logged(tmp_path: Path) -> None:
     child = await python("import sys; print('one', flush=True); print('two', file=sys.stderr)", tmp_path)
-    assert [line async for line in child.lines()] == [b"one\n", b"two\n"]
+    assert await all_lines(child) == [b"one\n", b"two\n"]
     assert child.log.read_bytes() == b"one\ntwo\n"
 
 
 async def test_a_line_without_end_is_left_out_and_the_next_is_not(tmp_path: Path) -> None:
     child = await python("print('x' * (3 << 20)); print('after')", tmp_path)
-    lines = [line async for line in child.lines()]
+    lines = await all_lines(child)
     assert lines[-1] == b"after\n"
     assert all(len(line) <= 2 << 20 for line in lines)
 
 
 async def test_a_log_does_not_grow_without_end(tmp_path: Path) -> None:
     child = await python("for _ in range(70 << 10): print('x' * 1023)", tmp_path)
-    count = 0
-    async for _ in child.lines():
-        count += 1
-    assert count == 70 << 10
+    assert len(await all_lines(child)) == 70 << 10
     assert child.log.stat().st_size == 64 << 20
 
 
@@ -55,9 +58,7 @@ async def test_a_log_does_not_grow_without_end(tmp_path: Path) -> None:
 )
 async def test_its_end_is_told(tmp_path: Path, program: str, end: str) -> None:
     child = await python(program, tmp_path)
-    async for _ in child.lines():
-        pass
-    await child.process.wait()
+    await all_lines(child)
     assert child.end() == end
 
 
