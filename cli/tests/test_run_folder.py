@@ -65,3 +65,9 @@ def test_a_killed_run_is_cleared_by_the_next_and_a_running_one_is_not(temporary:
     assert folder.exists()
     with run_folder():
         assert not folder.exists()
+
+
+def test_a_temporary_folder_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(CannotRun, match="No temporary folder can be made"), run_folder():
+        pass

@@ -48,10 +48,32 @@ def test_hello(hello_desk: Desk) -> None:
     assert get(hello_desk.port) == (0, "")
 
 
-def test_the_example_of_the_readme(desk: Desk) -> None:
-    terminal = desk.up("-f", str(HELLO / "workload.yaml"))
-    terminal.wait_for("Running", f"http://hello.localhost:{desk.port}/")
-    assert get(desk.port) == (200, "Hello, wasmCloud!\n")
+@pytest.mark.parametrize(("manifest", "name"), [("workload.yaml", "hello"), ("workload-p3.yaml", "hello-p3")])
+def test_the_examples(desk: Desk, manifest: str, name: str) -> None:
+    terminal = desk.up("-f", str(HELLO / manifest))
+    terminal.wait_for("Running", f"http://{name}.localhost:{desk.port}/")
+    assert get(desk.port, f"{name}.localhost") == (200, "Hello, wasmCloud!\n")
+
+
+def test_a_manifest_on_standard_input(hello_desk: Desk) -> None:
+    terminal = hello_desk.up("-f", "-")
+    terminal.child.send((hello_desk.folder / "hello.yaml").read_text())
+    terminal.child.sendeof()
+    terminal.wait_for("Running")
+    assert get(hello_desk.port)[0] == 200
+
+
+def test_ctrl_c_while_it_waits_for_standard_input(desk: Desk) -> None:
+    terminal = desk.up("-f", "-")
+
+    def has_begun() -> None:
+        assert list(desk.temporary.glob("wasmcloud-up-*/components"))
+
+    eventually(has_begun, within_s=PATIENCE_S)
+    terminal.press_ctrl_c()
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.shown()
+    assert desk.left_behind() == []
 
 
 def test_replicas_spread_over_hosts(desk: Desk) -> None:

@@ -92,8 +92,7 @@ def up(
 
     Ctrl-C ends everything. Only the cache of compiled components stays.
     """
-    from wasmcloud.interrupt import run_until_interrupted  # noqa: PLC0415 - `--help` needs none of it
-    from wasmcloud.screen import screen_for_stdout  # noqa: PLC0415
+    from wasmcloud.screen import screen_for_stdout  # noqa: PLC0415 - `--help` needs none of it
     from wasmcloud.up import up as start  # noqa: PLC0415
 
     if context.args:
@@ -101,4 +100,4 @@ def up(
     if not files:
         raise BadInput("Nothing to run: name a manifest, as in wasmcloud up -f workload.yaml")
     options = Options(files=tuple(files), host_count=hosts, http=http, is_watching=watch)
-    run_until_interrupted(start(options, screen_for_stdout()))
+    start(options, screen_for_stdout())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wasmcloud.complaints import Broken
+from wasmcloud.complaints import Broken, CannotRun
 
 _PREFIX = "wasmcloud-up-"
 _KEPT_PREFIX = "wasmcloud-logs-"
@@ -20,12 +20,11 @@ _LOCK = "lock"
 @contextmanager
 def run_folder() -> Iterator[Path]:
     """Make a folder that only this user can read. When the run ends in Broken its logs are kept and named in it."""
-    _clear_abandoned()
-    # Locked before it gets the name that others look for, so a run that starts meanwhile doesn't take it for abandoned.
-    unlocked = Path(tempfile.mkdtemp(prefix="wasmcloud-new-"))
-    lock = os.open(unlocked / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    folder = unlocked.rename(unlocked.with_name(_PREFIX + unlocked.name.removeprefix("wasmcloud-new-"))).resolve()
+    try:
+        _clear_abandoned()
+        folder, lock = _locked_folder()
+    except OSError as error:
+        raise CannotRun(f"No temporary folder can be made (TMPDIR says where): {error.strerror or error}.") from None
     try:
         yield folder
     except Broken as error:
@@ -34,6 +33,14 @@ def run_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _locked_folder() -> tuple[Path, int]:
+    """Make the folder; it is locked before it gets the name that runs which start meanwhile would clear."""
+    unlocked = Path(tempfile.mkdtemp(prefix="wasmcloud-new-"))
+    lock = os.open(unlocked / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return unlocked.rename(unlocked.with_name(_PREFIX + unlocked.name.removeprefix("wasmcloud-new-"))).resolve(), lock
 
 
 def _keep_logs(folder: Path) -> Path:

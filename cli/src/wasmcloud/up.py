@@ -6,11 +6,13 @@ import asyncio
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from wasmcloud.addresses import host_addresses, require_free
+from wasmcloud.addresses import Address, host_addresses, require_free
 from wasmcloud.complaints import Broken, Complaint
 from wasmcloud.components import Components
+from wasmcloud.interrupt import run_until_interrupted
 from wasmcloud.local_hosts import LocalHost, Surroundings, running_hosts
 from wasmcloud.local_nats import LocalNats, running_nats
 from wasmcloud.manifests import Manifests, read_manifests
@@ -20,19 +22,63 @@ from wasmcloud.run_folder import run_folder
 from wasmcloud.screen import Screen
 
 
-async def up(options: Options, screen: Screen) -> None:
-    """Run until cancelled. Raises a Complaint when it can't, and leaves no process and no folder behind either way."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that was judged and can start."""
+
+    options: Options
+    addresses: Sequence[Address]
+    manifests: Manifests
+    components: Components
+    folder: Path
+
+
+def up(options: Options, screen: Screen) -> None:
+    """Run until Ctrl-C. Raises a Complaint when it can't, and leaves no process and no folder behind either way."""
     with run_folder() as folder, _no_traceback(folder):
-        components = Components(folder / "components")
         addresses = host_addresses(options.http, options.host_count)
+        components = Components(folder / "components")
         manifests = read_manifests(options.files, components)
         require_free(addresses)
-        async with AsyncExitStack() as stack:
-            nats = await stack.enter_async_context(running_nats(folder))
-            surroundings = Surroundings(nats.url, components.folder, manifests.loopback_registries, logs=folder)
-            hosts = await stack.enter_async_context(running_hosts(addresses, surroundings))
-            stack.enter_context(_farewell(screen))
-            await _serve(options, manifests, components, screen, nats=nats, hosts=hosts)
+        run_until_interrupted(_run(Plan(options, addresses, manifests, components, folder), screen))
+
+
+async def _run(plan: Plan, screen: Screen) -> None:
+    async with AsyncExitStack() as stack:
+        nats = await stack.enter_async_context(running_nats(plan.folder))
+        registries = plan.manifests.loopback_registries
+        surroundings = Surroundings(nats.url, plan.components.folder, registries, logs=plan.folder)
+        hosts = await stack.enter_async_context(running_hosts(plan.addresses, surroundings))
+        stack.enter_context(_farewell(screen))
+        await _serve(plan, screen, nats, hosts)
+
+
+async def _serve(plan: Plan, screen: Screen, nats: LocalNats, hosts: Sequence[LocalHost]) -> None:
+    screen.show(picture_of((), {host.host_id: host.address for host in hosts}))
+    # Imported while the hosts start on another core: the engine and nats-py take longer to import than all the rest.
+    from wasmcloud.applied import Applied  # noqa: PLC0415
+    from wasmcloud.board import Board  # noqa: PLC0415
+    from wasmcloud.control_plane import ControlPlane  # noqa: PLC0415
+    from wasmcloud.reload import reload  # noqa: PLC0415
+
+    is_watching = plan.options.is_watching
+    plane = ControlPlane(nats.url, log=plan.folder / "operator.log")
+    board = Board(hosts, screen, plan.components, ends_when_hopeless=not is_watching)
+
+    async def apply() -> None:
+        await board.hosts_joined()  # or all replicas would be placed on the host that is first
+        applied = Applied(plane.store)
+        await applied.become(plan.manifests)
+        if is_watching:
+            await reload(plan.options.files, plan.manifests, applied, plan.components, screen)
+
+    parts = (plane.run(), plane.store.run(board.see), board.draw(), apply(), _require_alive(nats))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in (*parts, *(board.follow(host) for host in hosts)):
+                group.create_task(part)
+    except BaseExceptionGroup as group_error:
+        raise _cause(group_error) from group_error
 
 
 @contextmanager
@@ -58,41 +104,6 @@ def _no_traceback(folder: Path) -> Iterator[None]:
         raise Broken(
             f"This is a mistake of wasmcloud itself ({type(error).__name__}: {error}); please report it."
         ) from error
-
-
-async def _serve(
-    options: Options,
-    manifests: Manifests,
-    components: Components,
-    screen: Screen,
-    *,
-    nats: LocalNats,
-    hosts: Sequence[LocalHost],
-) -> None:
-    screen.show(picture_of((), {host.host_id: host.address for host in hosts}))
-    # Imported while the hosts start on another core: the engine and nats-py take longer to import than all the rest.
-    from wasmcloud.applied import Applied  # noqa: PLC0415
-    from wasmcloud.board import Board  # noqa: PLC0415
-    from wasmcloud.control_plane import ControlPlane  # noqa: PLC0415
-    from wasmcloud.reload import reload  # noqa: PLC0415
-
-    plane = ControlPlane(nats.url, log=nats.child.log.with_name("operator.log"))
-    board = Board(hosts, screen, components, ends_when_hopeless=not options.is_watching)
-
-    async def apply() -> None:
-        await board.hosts_joined()  # or all replicas would be placed on the host that is first
-        applied = Applied(plane.store)
-        await applied.become(manifests)
-        if options.is_watching:
-            await reload(options.files, manifests, applied, components, screen)
-
-    parts = (plane.run(), plane.store.run(board.see), board.draw(), apply(), _require_alive(nats))
-    try:
-        async with asyncio.TaskGroup() as group:
-            for part in (*parts, *(board.follow(host) for host in hosts)):
-                group.create_task(part)
-    except BaseExceptionGroup as group_error:
-        raise _cause(group_error) from group_error
 
 
 async def _require_alive(nats: LocalNats) -> None:
