@@ -32,7 +32,9 @@ def _interface(text: str) -> WitInterface:
     return WitInterface(namespace=namespace, package=package, interfaces=(name,), version=version)
 
 
-def condition(kind: str, status: ConditionStatus, reason: Reason, since_s: float = 0.0, generation: int = 1) -> dict[str, Any]:
+def condition(
+    kind: str, status: ConditionStatus, reason: Reason, since_s: float = 0.0, generation: int = 1
+) -> dict[str, Any]:
     """Return a condition as JSON."""
     return {
         "type": kind,
@@ -77,9 +79,7 @@ def workload(
 
 def replica_set(name: str = "set", replicas: int = 1, *, revision: int = 1, **template: Any) -> ReplicaSetView:
     """Return a replica set of a deployment called `web`."""
-    meta = metadata(
-        name, labels={DEPLOYMENT_LABEL: "web"}, annotations={"wasmcloud.dev/revision": str(revision)}
-    )
+    meta = metadata(name, labels={DEPLOYMENT_LABEL: "web"}, annotations={"wasmcloud.dev/revision": str(revision)})
     spec = {"replicas": replicas, "template": {"spec": {"components": [{"name": "app", "image": "a:1"}], **template}}}
     view = parse(Kind.REPLICA_SET, {"metadata": meta, "spec": spec})
     assert isinstance(view, ReplicaSetView)

@@ -103,9 +103,7 @@ class Spectator(logging.Handler):
         """
         runs = {(uid, h.host_id) for h in self._scenario.hosts if h.is_connected for uid in h.running}
         silent = {h.host_id for h in self._scenario.hosts if not h.knows_list}
-        says = {
-            (w["metadata"]["uid"], w["status"]["hostId"]) for w in self._world.workloads() if condition(w) == READY
-        }
+        says = {(w["metadata"]["uid"], w["status"]["hostId"]) for w in self._world.workloads() if condition(w) == READY}
         strays = {(uid, host_id) for uid, host_id in runs - says if host_id not in silent}
         if strays or says - runs:
             raise Broken(f"runs, but isn't said to: {sorted(strays)}; is said to, but doesn't: {sorted(says - runs)}")

@@ -225,7 +225,9 @@ async def test_an_artifact_is_waited_for_and_a_new_digest_rolls_out(world: World
     await world.start()
     artifacts = [{"name": "app", "artifactFrom": {"name": "shop-app"}}]
     world.apply(deployment(image="artifact://app", artifacts=artifacts))
-    await world.until(lambda: condition(world.get(Kind.DEPLOYMENT, "hello"), "Artifact") == ("False", "ArtifactNotFound"))
+    await world.until(
+        lambda: condition(world.get(Kind.DEPLOYMENT, "hello"), "Artifact") == ("False", "ArtifactNotFound")
+    )
     artifact = {
         "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
         "kind": "Artifact",
@@ -233,7 +235,9 @@ async def test_an_artifact_is_waited_for_and_a_new_digest_rolls_out(world: World
         "spec": {"image": "registry.example/shop:1"},
     }
     world.apply(artifact)
-    await world.until(lambda: condition(world.get(Kind.DEPLOYMENT, "hello"), "Artifact") == ("False", "ArtifactNotReady"))
+    await world.until(
+        lambda: condition(world.get(Kind.DEPLOYMENT, "hello"), "Artifact") == ("False", "ArtifactNotReady")
+    )
     for digit in "ab":
         digest = "sha256:" + digit * 64
         status = {"artifactUrl": "registry.example/shop:1", "digest": digest}
@@ -241,4 +245,3 @@ async def test_an_artifact_is_waited_for_and_a_new_digest_rolls_out(world: World
         wanted = f"registry.example/shop@{digest}"
         await world.until(lambda wanted=wanted: [_image(host, uid) for uid in host.running] == [wanted])  # type: ignore[misc]
     await world.until(lambda: is_ready(world))
-

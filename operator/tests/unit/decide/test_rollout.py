@@ -17,7 +17,9 @@ def spec(replicas: int = 4, **more: Any) -> WorkloadDeploymentSpec:
     return deployment(replicas=replicas, **more).spec
 
 
-def state(name: str, wanted: int, existing: int | None = None, available: int | None = None, revision: int = 1) -> SetState:
+def state(
+    name: str, wanted: int, existing: int | None = None, available: int | None = None, revision: int = 1
+) -> SetState:
     existing = wanted if existing is None else existing
     available = existing if available is None else available
     return SetState(replica_set(name, wanted, revision=revision), existing, available, available)

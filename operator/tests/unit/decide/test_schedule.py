@@ -41,7 +41,9 @@ def test_no_hosts_is_said_as_such() -> None:
 
 
 def test_the_message_counts_hosts_by_cause_and_says_what_was_wanted() -> None:
-    hosts = [host(f"o{n}", environment="other") for n in range(3)] + [host(f"t{n}", environment="team-a") for n in range(2)]
+    hosts = [host(f"o{n}", environment="other") for n in range(3)] + [
+        host(f"t{n}", environment="team-a") for n in range(2)
+    ]
     found = unfit(place(demand(environment="team-a", hostSelector={"gpu": "true"}), scene(*hosts)))
     assert found.message == '0 of 5 hosts fit: 3 are in another environment (want "team-a"), 2 lack label gpu=true'
     assert found.reason is Reason.NO_MATCHING_HOST
@@ -96,7 +98,9 @@ def test_a_host_that_does_not_answer_takes_nothing() -> None:
 )
 def test_environments_as_the_table_of_the_api_says(wanted: str, rules: Rules, fits: set[str]) -> None:
     hosts = [host("mine", environment="shop"), host("other", environment="elsewhere"), host("none")]
-    found = {view.host_id for view in hosts if place(demand(environment=wanted), scene(view, rules=rules)) == view.host_id}
+    found = {
+        view.host_id for view in hosts if place(demand(environment=wanted), scene(view, rules=rules)) == view.host_id
+    }
     assert found == fits
 
 
@@ -107,7 +111,10 @@ def test_another_environment_is_denied_where_hosts_are_not_shared() -> None:
 
 def test_a_pin_is_no_way_round_the_environment() -> None:
     pinned = demand(hostId="h1")
-    assert unfit(place(pinned, scene(host("h1", environment="other"), rules=SEPARATE))).reason is Reason.HOST_PIN_UNAVAILABLE
+    assert (
+        unfit(place(pinned, scene(host("h1", environment="other"), rules=SEPARATE))).reason
+        is Reason.HOST_PIN_UNAVAILABLE
+    )
     assert place(pinned, scene(host("h1"), host("h2"))) == "h1"
 
 
@@ -173,7 +180,12 @@ def zones(count: int) -> list[HostView]:
 
 
 def test_do_not_schedule_bounds_the_skew_and_shuts_out_hosts_without_the_label() -> None:
-    hosts = [host("a", labels={"zone": "x"}), host("b", labels={"zone": "x"}), host("c", labels={"zone": "y"}), host("d")]
+    hosts = [
+        host("a", labels={"zone": "x"}),
+        host("b", labels={"zone": "x"}),
+        host("c", labels={"zone": "y"}),
+        host("d"),
+    ]
     rule = [{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}]
     chosen, rest = place_many(demand(spread=rule), 8, scene(*hosts))
     by_zone = Counter({"a": "x", "b": "x", "c": "y"}[one] for one in chosen)
