@@ -32,7 +32,7 @@ def test_a_deployment_is_served_scaled_changed_and_deleted(system: System) -> No
 
     (before,) = system.items("workloadreplicasets")
     system.apply(deployment("app", replicas=2, env={"GREETED": "second"}))
-    eventually(lambda: assert_served_by(system, 2, "Hello, second!\n"), within_s=READY_WITHIN_S)
+    eventually(lambda: assert_only_says(system, "Hello, second!\n"), within_s=READY_WITHIN_S)
     assert len(system.items("workloadreplicasets")) == 2, "a change makes a new replica set and keeps the old one"
     current = system.get("workloaddeployment", "app")["status"]["currentReplicaSet"]["name"]
     assert current != before["metadata"]["name"]
@@ -47,6 +47,12 @@ def assert_served_by(system: System, count: int, body: str) -> None:
     answers = [host.get("app.localhost") for host in system.hosts.values()]
     good = [answer for answer in answers if (answer.status, answer.body) == (200, body)]
     assert len(good) == count, f"wanted {count} hosts to say {body!r}: {answers}"
+
+
+def assert_only_says(system: System, body: str) -> None:
+    answers = [host.get("app.localhost") for host in system.hosts.values()]
+    served = {answer.body for answer in answers if answer.status == 200}
+    assert served == {body}, f"wanted {body!r} alone: {answers}"
 
 
 def assert_gone(system: System) -> None:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import pytest
-from e2e.system import READY_WITHIN_S, System, deployment
+from e2e.system import READY_WITHIN_S, System, condition, deployment
 from ground.wait import eventually
 
 GUESTS = [("http-p2", "incoming-handler"), ("http-p3", "handler")]
@@ -64,22 +64,25 @@ def test_loopback_is_denied_whatever_the_rule_says(system: System, outside: str)
 def test_the_machine_s_loopback_is_out_of_reach_of_sockets(
     system: System, outside: str, guest: str, interface: str
 ) -> None:
-    host = system.add_host("one", "--no-deny-special-ranges")
+    host = system.add_host("one")
     allowed = {"localResources": {"allowedHosts": ["*"]}}
     system.apply(deployment("app", image=f"file://{guest}.wasm", interfaces=[interface], component=allowed))
     system.await_ready("app")
-    assert host.get("app.localhost", f"/connect?addr={outside}").body == "connection-refused"
+    assert host.get("app.localhost", f"/connect?addr={outside}").body == "access-denied"
 
 
-def test_a_service_is_reached_on_its_workload_s_own_loopback(system: System) -> None:
-    host = system.add_host("one")
+def test_a_workload_with_a_service_is_refused_with_a_sentence(system: System) -> None:
+    system.add_host("one")
     service = {"image": "file://service.wasm"}
     system.apply(deployment("app", image="file://http-p2.wasm", workload={"service": service}))
-    system.apply(deployment("other", image="file://http-p2.wasm"))
-    for name in ("app", "other"):
-        system.await_ready(name)
-    assert host.get("app.localhost", "/connect?addr=127.0.0.1:7777").body == "connected"
-    assert host.get("other.localhost", "/connect?addr=127.0.0.1:7777").body == "connection-refused"
+    eventually(lambda: assert_service_refused(system), within_s=READY_WITHIN_S)
+
+
+def assert_service_refused(system: System) -> None:
+    (workload,) = system.items("workloads")
+    ready = condition(workload, "Ready")
+    assert ready.get("status") == "False", ready
+    assert "this host runs no services" in ready["message"], ready
 
 
 def test_a_service_leads_to_the_hosts_that_serve(system: System) -> None:

@@ -28,6 +28,16 @@ def assert_rolled_out(system: System) -> None:
     assert len(system.items("workloads")) == 1, "replicas of the old template are still there"
 
 
+def test_a_rollout_leaves_replicas_on_different_hosts(system: System) -> None:
+    hosts = [system.add_host("one"), system.add_host("two")]
+    system.await_hosts()
+    system.apply(deployment("app", replicas=2, env={"GREETED": "old"}))
+    system.await_ready("app")
+    system.apply(deployment("app", replicas=2, env={"GREETED": "new"}))
+    for host in hosts:
+        system.assert_answer(host, "app.localhost", "Hello, new!\n")
+
+
 def test_a_bad_image_stops_the_rollout_and_the_old_replicas_serve_on(system: System) -> None:
     host = system.add_host("one")
     fast = {"progressDeadlineSeconds": 3}
