@@ -90,9 +90,18 @@ def host_conditions(view: HostView, liveness: Liveness, lost_because: str) -> li
 
 
 def host_status(
-    view: HostView, conditions: Iterable[Condition], old: Mapping[str, Any], *, seen_s: float, now_s: float
+    view: HostView,
+    conditions: Iterable[Condition],
+    old: Mapping[str, Any],
+    *,
+    generation: int,
+    seen_s: float,
+    now_s: float,
 ) -> dict[str, Any]:
-    """Return the whole status of a Host. Times are seconds since the epoch."""
+    """Return the whole status of a Host. Times are seconds since the epoch.
+
+    ``generation`` is the object's: `kubectl wait` takes conditions of an older one for stale.
+    """
     beat = view.beat
     return {
         "version": beat.version,
@@ -107,7 +116,7 @@ def host_status(
         "lastSeen": timestamp(seen_s),
         "imports": interface_names(beat.imports),
         "exports": interface_names(beat.exports),
-        "conditions": merge_conditions(old.get("conditions") or (), conditions, generation=0, now_s=now_s),
+        "conditions": merge_conditions(old.get("conditions") or (), conditions, generation=generation, now_s=now_s),
     }
 
 

@@ -67,7 +67,14 @@ class HostObjects:
         if record is None:
             return
         conditions = host_conditions(view, member.liveness, member.lost_because)
-        status = host_status(view, conditions, record.status, seen_s=member.seen_s, now_s=context.clock.now())
+        status = host_status(
+            view,
+            conditions,
+            record.status,
+            generation=record.meta.generation,
+            seen_s=member.seen_s,
+            now_s=context.clock.now(),
+        )
         await self._write_status(ref, record, status)
 
     async def _write_status(self, ref: Ref, record: HostRecord, status: dict[str, Any]) -> None:
@@ -94,7 +101,9 @@ class HostObjects:
         else:
             types = (HostCondition.REPORTING, HostCondition.READY)
             lost = [fails(kind, Reason.HOST_LOST, member.lost_because) for kind in types]
-            conditions = merge_conditions(record.conditions, lost, generation=0, now_s=context.clock.now())
+            conditions = merge_conditions(
+                record.conditions, lost, generation=record.meta.generation, now_s=context.clock.now()
+            )
             await self._write_status(ref, record, {"conditions": conditions})
 
     async def _is_buried(self, member: Member, record: HostRecord) -> bool:

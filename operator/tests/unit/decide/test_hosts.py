@@ -42,12 +42,13 @@ def test_no_responders_means_gone_only_for_a_host_heard_over_this_connection() -
 def test_the_object_is_valid_and_says_what_the_host_says() -> None:
     view = host("h1", labels={"zone": "a"}, offers=("wasi:keyvalue/store@0.2.0",), environment="shop", http_port=80)
     conditions = host_conditions(view, Liveness.LIVE, "")
-    status = host_status(view, conditions, {}, seen_s=0, now_s=0)
+    status = host_status(view, conditions, {}, generation=7, seen_s=0, now_s=0)
     body = Host.model_validate(new_host(view, "wasmcloud") | {"status": status})
     assert (body.host_id, body.environment, body.http_port) == ("h1", "shop", 80)
     assert body.metadata.labels == {"zone": "a"}
     assert body.status is not None
     assert body.status.imports == ("wasi:keyvalue/store@0.2.0",)
+    assert {condition["observedGeneration"] for condition in status["conditions"]} == {7}
     assert status["lastSeen"] == datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -79,5 +80,5 @@ def test_conditions(draining: bool, liveness: Liveness, expected: dict[str, str]
     ],
 )
 def test_figures_that_always_move_are_written_rarely(change: dict[str, Any], delay_s: float) -> None:
-    old = host_status(host(), host_conditions(host(), Liveness.LIVE, ""), {}, seen_s=0, now_s=0)
+    old = host_status(host(), host_conditions(host(), Liveness.LIVE, ""), {}, generation=7, seen_s=0, now_s=0)
     assert status_delay_s(old, old | change, steady_s=60.0, counts_s=5.0) == delay_s
