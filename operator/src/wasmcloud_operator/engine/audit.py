@@ -115,20 +115,20 @@ class Audit:
             self.ask(host_id)
 
     async def _found(self, host_id: HostId, file: _File) -> Mapping[str, WorkloadStatus]:
-        if file.list_again_s <= self._context.clock.monotonic():
-            try:
-                found = await self._context.commands.list(host_id)
-            except NoReply:
-                if file.lists:
-                    raise
-            else:
-                file.lists = True
-                file.abandoned.clear()
-                return found
+        if self._context.clock.monotonic() < file.list_again_s:
+            return await self._found_one_by_one(host_id, file)
+        try:
+            found = await self._context.commands.list(host_id)
+        except NoReply:
+            if file.lists:
+                raise
+        else:
+            file.lists = True
+            file.abandoned.clear()
+            return found
         found = await self._found_one_by_one(host_id, file)
         if found:
             file.list_again_s = self._context.clock.monotonic() + LIST_AGAIN_S
-        file.abandoned = {uid for uid in file.abandoned if uid in found and is_present(found[uid])}
         return found
 
     async def _found_one_by_one(self, host_id: HostId, file: _File) -> Mapping[str, WorkloadStatus]:
@@ -141,7 +141,9 @@ class Audit:
             async with gate:
                 return await self._context.commands.status(host_id, uid)
 
-        return dict(zip(uids, await asyncio.gather(*(one(uid) for uid in uids)), strict=True))
+        found = dict(zip(uids, await asyncio.gather(*(one(uid) for uid in uids)), strict=True))
+        file.abandoned = {uid for uid in file.abandoned if is_present(found[uid])}
+        return found
 
     def _compare(self, host_id: HostId, found: Mapping[str, WorkloadStatus], asked_s: float) -> None:
         clock = self._context.clock
