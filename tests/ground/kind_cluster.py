@@ -1,0 +1,120 @@
+"""A Kubernetes cluster of one node in docker, by kind, with images that are there already: nothing is pulled."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.request import Request, urlopen
+
+from ground.control_plane import KubectlError, binary
+from ground.helm import helm
+from ground.process import Process, free_ports
+from ground.wait import eventually
+
+LOCAL_NODE_IMAGE = "kindest/node:v1.34.4-local"  # as tests/ground/build-kind-node-image makes it
+
+
+class KindCluster:
+    """Use as a context manager; what it was like is in `directory` when it is gone."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self.kubeconfig = directory / "kubeconfig"
+
+    def __enter__(self) -> Self:
+        try:
+            self._kind("create", "cluster", *self._node_image(), "--kubeconfig", str(self.kubeconfig), "--wait", "180s")
+        except BaseException:
+            self.delete()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.delete()
+
+    def delete(self) -> None:
+        self._kind("delete", "cluster", "--kubeconfig", str(self.kubeconfig))
+
+    def load(self, images: Sequence[str]) -> None:
+        """Copy images of the local docker into the node."""
+        self._kind("load", "docker-image", *images)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, timeout_s: float = 120) -> str:
+        """What kubectl printed. Raises KubectlError."""
+        argv = [str(binary("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)
+        if done.returncode != 0:
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}\n{done.stdout.strip()}")
+        return done.stdout
+
+    def get(self, *arguments: str) -> Any:
+        """Objects as JSON."""
+        return json.loads(self.kubectl("get", *arguments, "--output", "json"))
+
+    def helm(self, *arguments: str, stdin: str | None = None, timeout_s: float = 300) -> str:
+        env = {"KUBECONFIG": str(self.kubeconfig), "HELM_CACHE_HOME": str(self.directory / "helm")}
+        return helm(*arguments, stdin=stdin, env=env, timeout_s=timeout_s)
+
+    @contextmanager
+    def forwarded(self, target: str, port: int, namespace: str = "default") -> Iterator[str]:
+        """The address on loopback at which a Service or Pod answers."""
+        local = free_ports(1)[0]
+        argv = [binary("kubectl"), "--kubeconfig", self.kubeconfig, "--namespace", namespace, "port-forward"]
+        log = self.directory / f"forward-{local}.log"
+        with Process("port-forward", [*argv, target, f"{local}:{port}"], log) as forward:
+
+            def is_up() -> None:
+                forward.assert_running()
+                assert "Forwarding from" in log.read_text(), forward.log_tail()
+
+            eventually(is_up, within_s=30)
+            yield f"http://127.0.0.1:{local}"
+
+    def save_logs(self) -> None:
+        """Write events, objects and logs into `directory`, for after a failure."""
+        self._kind("export", "logs", str(self.directory / "node"))
+        for name, arguments in {
+            "objects.yaml": [
+                "get",
+                "all,hosts,workloads,workloaddeployments,endpointslices",
+                "--all-namespaces",
+                "-oyaml",
+            ],
+            "events.txt": ["get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"],
+        }.items():
+            try:
+                (self.directory / name).write_text(self.kubectl(*arguments))
+            except KubectlError as error:
+                (self.directory / name).write_text(str(error))
+
+    def _node_image(self) -> list[str]:
+        """KIND_NODE_IMAGE, else the one that was built here, else kind's own default."""
+        if given := os.environ.get("KIND_NODE_IMAGE"):
+            return ["--image", given]
+        known = subprocess.run(["docker", "image", "inspect", LOCAL_NODE_IMAGE], capture_output=True, check=False)
+        return ["--image", LOCAL_NODE_IMAGE] if known.returncode == 0 else []
+
+    def _kind(self, *arguments: str) -> None:
+        argv = [str(binary("kind")), *arguments, "--name", self.name]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"kind {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def fetch(url: str, host: str) -> str:
+    """GET with a Host header. Fails with what came instead of 200."""
+    try:
+        with urlopen(Request(url, headers={"Host": host}), timeout=10) as reply:  # noqa: S310  # http, to loopback
+            text: str = reply.read().decode()
+            return text
+    except OSError as error:
+        raise AssertionError(f"{host} at {url}: {error}") from error
