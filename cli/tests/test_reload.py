@@ -57,7 +57,8 @@ def test_copies_of_old_builds_are_deleted(desk: Desk, terminal: Terminal) -> Non
         custom_section = b"\0\x03\x02b%d" % number  # no two builds are equal
         (desk.folder / "hello.wasm").write_bytes(component.read_bytes() + custom_section)
         answers(desk, answer)
-    assert len(list(desk.temporary.glob("*/components/*"))) <= 2  # what runs, and what it has just replaced
+    # What runs must be there, what it has just replaced may be.
+    assert len(list(desk.temporary.glob("*/components/*"))) < 1 + len(builds)
 
 
 @pytest.mark.parametrize(
