@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from wasmcloud.complaints import Broken, CannotRun
 from wasmcloud.run_folder import run_folder
+from wasmcloud.up import _no_traceback
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +72,14 @@ def test_a_temporary_folder_that_is_none_is_said(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(CannotRun, match="No temporary folder can be made"), run_folder():
         pass
+
+
+def test_a_mistake_of_ours_is_a_sentence_and_its_traceback_a_log(temporary: Path) -> None:
+    def run_with_a_mistake() -> None:
+        with run_folder() as folder, _no_traceback(folder):
+            raise ExceptionGroup("of tasks", [TypeError("none of it")])
+
+    with pytest.raises(Broken, match="This is a mistake of wasmcloud itself") as broken:
+        run_with_a_mistake()
+    assert broken.value.logs is not None
+    assert "TypeError: none of it" in (broken.value.logs / "wasmcloud.log").read_text()
