@@ -10,7 +10,7 @@ from typing import Any
 
 from simulation.faults import Weather
 from simulation.hosts import BAD_IMAGE, SimHost
-from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, deployment, key
+from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, deployment, key, ref, service
 from wasmcloud_api.crds import WorkloadDeploymentSpec
 from wasmcloud_api.names import DRAINING_LABEL
 from wasmcloud_api.wire import WorkloadState, encode
@@ -20,6 +20,7 @@ from wasmcloud_operator.model.marks import MAX_WORKLOADS
 
 OPTIONS = Options(host_namespace=HOSTS_NAMESPACE, probe_interval_s=1.0, resync_interval_s=60.0)
 IMAGES = [f"registry.example/app:{n}" for n in range(1, 5)]
+SERVICE_COUNT = 2
 CALM = Weather(call_s=0.003)
 
 Action = Callable[["Scenario"], Awaitable[None]]
@@ -55,6 +56,8 @@ class Scenario:
         for host in self.hosts:
             self.world.add_host(host)
         await self.world.start()
+        for number in range(SERVICE_COUNT):
+            self.world.apply(service(f"web-{number}"))
         for n in range(self.chance.randint(1, 4)):
             self.apply(self._some_deployment(f"app-{n}"))
 
@@ -79,6 +82,8 @@ class Scenario:
                 world.bus.add(host)
         if world.engine is None:
             await world.start()
+        for number in range(SERVICE_COUNT):
+            world.apply(service(f"web-{number}"))
 
     def apply(self, body: dict[str, Any]) -> None:
         self.note(f"apply {body['metadata']['name']} {body['spec']}")
@@ -96,6 +101,7 @@ class Scenario:
             f"h{n}",
             f"host-{n}",
             labels,
+            address=f"10.0.0.{n + 1}",
             environment=chance.choices(["", NAMESPACE, "other"], weights=[7, 2, 1])[0],
             start_s=chance.choice([0.001, 0.05, 0.5, 2.0]),
             knows_list=chance.random() < 0.8,
@@ -125,6 +131,8 @@ class Scenario:
         if chance.random() < 0.2:
             when = chance.choice(["DoNotSchedule", "ScheduleAnyway"])
             spec["topologySpreadConstraints"] = [{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": when}]
+        if chance.random() < 0.5:
+            spec["kubernetes"] = {"service": {"name": f"web-{chance.randrange(SERVICE_COUNT)}"}}
         return deployment(name, chance.randint(0, 6), chance.choice(IMAGES), template=template, **spec)
 
 
@@ -281,6 +289,30 @@ async def delete_workload(scenario: Scenario) -> None:
         scenario.world.store.remove(body)
 
 
+async def meddle_with_slice(scenario: Scenario) -> None:
+    """Change or delete an EndpointSlice as a person might."""
+    found = scenario.world.store.objects(Kind.ENDPOINT_SLICE)
+    if found:
+        body = scenario.chance.choice(list(found))
+        scenario.note(f"somebody meddles with {body['metadata']['name']}")
+        if scenario.chance.random() < 0.5:
+            scenario.world.store.remove(body)
+        else:
+            meddled = ref(Kind.ENDPOINT_SLICE, body["metadata"]["name"])
+            await scenario.world.store.patch(meddled, {"endpoints": [], "metadata": {"labels": None}})
+
+
+async def meddle_with_service(scenario: Scenario) -> None:
+    """Delete a Service, make it anew, or have Kubernetes keep its endpoints for a while."""
+    body = service(f"web-{scenario.chance.randrange(SERVICE_COUNT)}")
+    choice = scenario.chance.randrange(3)
+    scenario.note(f"Service {body['metadata']['name']} {('deleted', 'as it was', 'with a selector')[choice]}")
+    if choice == 0:
+        scenario.world.store.remove(body)
+    else:
+        scenario.world.apply({**body, "spec": {**body["spec"], "selector": {"app": "x"} if choice == 2 else None}})
+
+
 ACTIONS: dict[Action, int] = {
     scale: 4,
     change_image: 5,
@@ -301,6 +333,8 @@ ACTIONS: dict[Action, int] = {
     change_config: 1,
     slow_network: 1,
     delete_workload: 1,
+    meddle_with_slice: 1,
+    meddle_with_service: 1,
 }
 
 

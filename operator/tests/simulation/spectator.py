@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 from simulation.hosts import BAD_IMAGE, SimHost
-from simulation.scenario import Scenario
-from simulation.world import NAMESPACE, condition
+from simulation.scenario import SERVICE_COUNT, Scenario
+from simulation.world import NAMESPACE, World, condition
 from wasmcloud_api.crds import WorkloadDeploymentSpec
 from wasmcloud_api.names import DEPLOYMENT_LABEL, DRAINING_LABEL
 from wasmcloud_operator.decide.rollout import bounds
@@ -86,6 +86,7 @@ class Spectator(logging.Handler):
         """Raise Broken unless everything is as it should be in the end."""
         self.look()
         self._judge_running()
+        self._judge_routes()
         for name, body in self._scenario.deployments.items():
             found = self._world.get(Kind.DEPLOYMENT, name)
             if found is None:
@@ -108,6 +109,20 @@ class Spectator(logging.Handler):
         if strays or says - runs:
             raise Broken(f"runs, but isn't said to: {sorted(strays)}; is said to, but doesn't: {sorted(says - runs)}")
 
+    def _judge_routes(self) -> None:
+        """Each Service leads to the hosts that have a ready replica, unless they are draining, and nowhere else."""
+        hosts = {h.host_id: h for h in self._scenario.hosts}
+        for number in range(SERVICE_COUNT):
+            name = f"web-{number}"
+            serving = [
+                hosts[w["status"]["hostId"]]
+                for w in self._world.workloads()
+                if condition(w) == READY and w["spec"].get("kubernetes", {}).get("service", {}).get("name") == name
+            ]
+            wanted = {(h.address, h.http_port) for h in serving if DRAINING_LABEL not in h.labels}
+            if (found := leads_to(self._world, name)) != wanted:
+                raise Broken(f"the Service {name} leads to {sorted(found)}, but {sorted(wanted)} serve")
+
     def _judge_deployment(self, name: str, body: dict[str, Any], found: dict[str, Any]) -> None:
         spec = body["spec"]
         if spec["template"]["spec"]["components"][0]["image"] == BAD_IMAGE:
@@ -129,6 +144,17 @@ class Spectator(logging.Handler):
             if host.is_connected and DRAINING_LABEL not in host.labels and may_run(spec["template"]["spec"], host)
         ]
         return not any(MAX_WORKLOADS not in host.labels for host in able)
+
+
+def leads_to(world: World, service: str) -> set[tuple[str, int]]:
+    """Return the ready endpoints of a Service."""
+    return {
+        (endpoint["addresses"][0], body["ports"][0]["port"])
+        for body in world.store.objects(Kind.ENDPOINT_SLICE, NAMESPACE)
+        if (body["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service
+        for endpoint in body["endpoints"]
+        if endpoint["conditions"]["ready"]
+    }
 
 
 def may_run(spec: dict[str, Any], host: SimHost) -> bool:

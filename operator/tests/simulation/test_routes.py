@@ -11,20 +11,10 @@ from wasmcloud_operator.model.keys import Kind
 
 from simulation.faults import by_object, only
 from simulation.hosts import SimHost
-from simulation.world import NAMESPACE, World, condition, deployment, ref, told
+from simulation.world import NAMESPACE, World, condition, deployment, ref, service, told
 
 READY, LEAVING = (True, True, False), (False, True, True)
 ROUTED = {"kubernetes": {"service": {"name": "web"}}}
-
-
-def service(**spec: Any) -> dict[str, Any]:
-    body = {"ports": [{"name": "http", "port": 80}], **spec}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"namespace": NAMESPACE, "name": "web"},
-        "spec": body,
-    }
 
 
 def slices(world: World) -> list[dict[str, Any]]:
@@ -361,3 +351,23 @@ async def test_a_thousand_replicas_on_two_hundred_hosts_fill_two_slices(world: W
     world.apply(deployment(replicas=1000, **ROUTED))
     await world.until(lambda: is_ready(world) and len(led_to(world)) == 200, within_s=120.0)
     assert sorted(len(body["endpoints"]) for body in slices(world)) == [100, 100]
+
+
+@told
+async def test_a_restart_without_nats_leaves_the_slices_as_they_are(world: World) -> None:
+    """No host can be heard, and one's Host object is gone too: nothing says that they serve no more."""
+    await routed(world)
+    await world.kill()
+    world.bus.down()
+    (host,) = [body for body in world.store.objects(Kind.HOST) if body["hostId"] == "h1"]
+    world.store.remove(dict(host))
+    world.cluster.writes.clear()
+    await world.start()
+    await world.clock.sleep(120.0)
+    assert only(world.cluster.writes, Kind.ENDPOINT_SLICE) == []
+    assert led_to(world) == {("10.0.0.1", 8000): READY, ("10.0.0.2", 8000): READY}
+    world.bus.up()
+    for one in world.bus.hosts.values():
+        world.bus.add(one)
+    await world.clock.sleep(120.0)
+    assert only(world.cluster.writes, Kind.ENDPOINT_SLICE) == []

@@ -15,7 +15,7 @@ from wasmcloud_operator.model.keys import Kind
 CONVERGED_WITHIN_S = 400.0
 """The longest pause between two tries is 60 s, and lost news are found after 60 s; some of each may follow another."""
 QUIET_S = 120.0
-OUR_KINDS = (Kind.DEPLOYMENT, Kind.REPLICA_SET, Kind.WORKLOAD)
+OUR_KINDS = (Kind.DEPLOYMENT, Kind.REPLICA_SET, Kind.WORKLOAD, Kind.ENDPOINT_SLICE)
 
 
 def test_faults_break_nothing_and_everything_converges(seed: int) -> None:

@@ -112,6 +112,16 @@ def deployment(
     }
 
 
+def service(name: str = "web", **spec: Any) -> dict[str, Any]:
+    """Return a Service whose endpoints the operator keeps."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": NAMESPACE, "name": name},
+        "spec": {"ports": [{"name": "http", "port": 80}], **spec},
+    }
+
+
 def key(name: str) -> Key:
     return Key(NAMESPACE, name)
 
