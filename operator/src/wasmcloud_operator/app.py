@@ -41,6 +41,7 @@ async def run(settings: Settings) -> None:
     watch = _watch(api, settings, claim_signals)
     bus = NatsBus(_nats_options(settings))
     engine = Engine(api, watch, bus, SystemClock(), _engine_options(settings), metrics)
+    metrics.show(engine.figures)
     web = WebServer(lambda: _not_ready(watch, bus), metrics)
     try:
         await _listen(web, settings)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from ground.control_plane import OPERATOR, ControlPlane
+from ground.control_plane import ADMIN, OPERATOR, ControlPlane
 from ground.wait import eventually, eventually_async
 from wasmcloud_operator.adapters.kopf_watch import KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi
@@ -98,6 +98,27 @@ async def test_the_api_server_may_be_killed_and_come_back(
         patched = await kubernetes.api.patch(ref, {"spec": {"hostId": "h1"}})
         await told.eventually(ref, patched, within_s=60)
         await eventually_async(lambda: assert_answered(watch), within_s=60)
+
+
+async def test_a_token_that_was_replaced_is_used(kubernetes: KubernetesWorld) -> None:
+    async with opened(kubernetes.plane.kubeconfig(ADMIN)) as api:
+        keys = api._client.configuration.api_key
+        right = keys["BearerToken"]
+        keys["BearerToken"] = "Bearer expired"
+        ref = Ref(Kind.WORKLOAD, Key(kubernetes.namespace, "hello"))
+        with pytest.raises(Unavailable, match="401"):
+            await api.get(ref)
+        watch = KopfWatch(api, [Kind.WORKLOAD], [kubernetes.namespace])
+        async with told_by(watch) as told:
+            keys["BearerToken"] = right
+            created = await api.create(Kind.WORKLOAD, workload(kubernetes.namespace, "hello"))
+            await told.eventually(ref, created)
+            keys["BearerToken"] = "Bearer expired again"
+            with restarted(kubernetes.plane):
+                await eventually_async(lambda: assert_answered(watch, is_answered=False), within_s=60)
+            keys["BearerToken"] = right
+            patched = await api.patch(ref, {"spec": {"hostId": "h1"}})
+            await told.eventually(ref, patched, within_s=60)
 
 
 @contextlib.contextmanager

@@ -85,6 +85,7 @@ def test_it_gets_ready_serves_its_pages_and_ends_cleanly(
         within_s=30,
     )
     assert_page(web_port, "/metrics", 200, 'api_request_seconds_count{outcome="201",resource="workloads",verb="POST"}')
+    assert_page(web_port, "/metrics", 200, 'wasmcloud_operator_workloads{phase="Pending"} 1.0')
     os.kill(operator.pid, signal.SIGTERM)
     assert operator.wait(within_s=20) == 0, operator.log_tail()
     lines = [json.loads(line) for line in operator.log.read_text().splitlines()]

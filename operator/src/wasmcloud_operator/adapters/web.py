@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from wasmcloud_operator.engine.figures import Figures
 
 _PREFIX: Final = "wasmcloud_operator_"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -60,9 +64,39 @@ class Metrics:
             self._histograms[name] = metric
         (metric.labels(**labels) if labels else metric).observe(value)
 
+    def show(self, figures: Callable[[], Figures]) -> None:
+        """Show what ``figures`` returns, whenever the page is fetched."""
+        self.registry.register(_Gauges(figures))
+
     def api_request(self, verb: str, resource: str, outcome: str, duration_s: float) -> None:
         """Take a request to the Kubernetes API."""
         self.observe("api_request_seconds", duration_s, verb=verb, resource=resource, outcome=outcome)
+
+
+class _Gauges(Collector):
+    """Counts made at the moment of the fetch."""
+
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._figures = figures
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing needs to be counted to be registered."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Count."""
+        figures = self._figures()
+        yield GaugeMetricFamily(f"{_PREFIX}queue_depth", "Objects that wait to be looked at.", figures.queue_depth)
+        hosts = GaugeMetricFamily(
+            f"{_PREFIX}hosts", "Hosts by state (Live, Draining, Unknown, Lost).", labels=("state", "environment")
+        )
+        for labels, count in sorted(figures.hosts.items()):
+            hosts.add_metric(labels, count)
+        yield hosts
+        workloads = GaugeMetricFamily(f"{_PREFIX}workloads", "Workloads by phase.", labels=("phase",))
+        for phase, count in sorted(figures.workloads.items()):
+            workloads.add_metric((phase,), count)
+        yield workloads
 
 
 class WebServer:

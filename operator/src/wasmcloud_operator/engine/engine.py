@@ -12,6 +12,7 @@ from wasmcloud_operator.engine.commands import Commands
 from wasmcloud_operator.engine.configuration import Configuration
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.deployments import Deployments
+from wasmcloud_operator.engine.figures import Figures, figures_of
 from wasmcloud_operator.engine.fleet import Fleet, Member
 from wasmcloud_operator.engine.host_objects import HostObjects
 from wasmcloud_operator.engine.lifecycle import Lifecycle
@@ -89,6 +90,10 @@ class Engine:
     def is_idle(self) -> bool:
         """Whether no object waits to be looked at."""
         return self._context.queue.is_idle()
+
+    def figures(self) -> Figures:
+        """Count what there is now: hosts, workloads, waiting objects."""
+        return figures_of(self._context)
 
     async def run(self) -> None:
         """Work until cancelled; then nothing is left running."""

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from ground.process import free_ports
 from wasmcloud_operator.adapters.web import AddressError, Metrics, WebServer
+from wasmcloud_operator.engine.figures import Figures
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ async def test_measures_are_shown() -> None:
     metrics.count("reconciles", kind="Workload", outcome="Done")
     metrics.observe("reconcile_seconds", 0.02, kind="Workload")
     metrics.observe("start_seconds", 3.0)
+    metrics.show(lambda: Figures(3, {("Live", "team-a"): 2, ("Lost", ""): 1}, {"Running": 7}))
     metrics.api_request("POST", "workloads", "201", 0.006)
     server = WebServer(list, metrics)
     await server.start(None, "127.0.0.1:0")
@@ -78,3 +80,7 @@ async def test_measures_are_shown() -> None:
     assert 'wasmcloud_operator_reconcile_seconds_bucket{kind="Workload",le="0.025"} 1.0' in lines
     assert "wasmcloud_operator_start_seconds_sum 3.0" in lines
     assert 'wasmcloud_operator_api_request_seconds_count{outcome="201",resource="workloads",verb="POST"} 1.0' in lines
+    assert "wasmcloud_operator_queue_depth 3.0" in lines
+    assert 'wasmcloud_operator_hosts{environment="team-a",state="Live"} 2.0' in lines
+    assert 'wasmcloud_operator_hosts{environment="",state="Lost"} 1.0' in lines
+    assert 'wasmcloud_operator_workloads{phase="Running"} 7.0' in lines
