@@ -11,6 +11,7 @@ from chart.matrix import EVERYTHING, MATRIX, TENANTS, tenants
 from chart.rendered import JsonObject, Rendered, container, merged, render
 from chart.value_cases import flag
 from ground.control_plane import ControlPlane
+from ground.helm import CHART
 
 MINE = {"default", *TENANTS}
 
@@ -190,3 +191,17 @@ def rights(role: JsonObject) -> dict[str, set[str]]:
             for resource in rule["resources"]:
                 found.setdefault(f"{group}/{resource}", set()).update(rule["verbs"])
     return found
+
+
+@pytest.mark.parametrize(
+    ("config_map", "key", "source"),
+    [
+        ("wasmcloud-nats", "reload.py", "nats-reload.py"),
+        ("wasmcloud-cleanup", "cleanup.py", "cleanup.py"),
+        ("wasmcloud-test", "hello.py", "hello-test.py"),
+    ],
+)
+def test_scripts_reach_their_pods_whole(config_map: str, key: str, source: str) -> None:
+    script = render().one("ConfigMap", config_map)["data"][key]
+    assert script.strip() == (CHART / "files" / source).read_text().strip()
+    compile(script, source, "exec")
