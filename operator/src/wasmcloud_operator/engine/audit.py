@@ -29,7 +29,7 @@ SOON_S: Final = 2.0
 """When a host that had a surprise for us, or didn't answer, is asked again."""
 PATROL_S: Final = 0.25
 LIST_AGAIN_S: Final = 60.0
-"""A host that gave no list, but other answers, is taken for one of wasmCloud v2 this long: it may just have been slow."""
+"""A host that gave no list, but other answers, is taken for one of wasmCloud v2 this long: it may have been slow."""
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from wasmcloud_operator.decide.status import replica_set_status
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.invalid import report_invalid
 from wasmcloud_operator.engine.owners import deployment_of
+from wasmcloud_operator.engine.ports import Rejected
 from wasmcloud_operator.engine.runs import Runs
 from wasmcloud_operator.engine.workloads import Workloads
 from wasmcloud_operator.model.keys import Key, Kind, Ref
@@ -57,7 +58,11 @@ class ReplicaSets:
             context.queue.add_after(ref, 0.05)
             return
         deletions = [context.apply.delete(Ref(Kind.WORKLOAD, w.meta.key), w.meta.uid) for w in plan.delete]
-        await _all([*self._creations(view, plan), *deletions])
+        try:
+            await _all([*self._creations(view, plan), *deletions])
+        except Rejected as error:
+            context.apply.record(Kind.REPLICA_SET, view.meta, "FailedCreate", str(error), is_warning=True)
+            raise
         children = context.store.workloads_of(view.meta.uid)
         status = replica_set_status(view, children, now_s=context.clock.now())
         await context.statuses.write(ref, context.store.replica_set(key) or view, status)

@@ -131,7 +131,7 @@ class Store:
         return list(self._views[kind].values())
 
     def _owned(self, uid: str, kind: Kind, view_type: type[V]) -> list[V]:
-        refs = sorted(ref for ref in self._children.get(uid, ()) if ref.kind is kind)
+        refs = sorted((ref for ref in self._children.get(uid, ()) if ref.kind is kind), key=lambda ref: ref.key.name)
         views = (self._views[kind].get(ref.key) for ref in refs)
         return [view for view in views if isinstance(view, view_type)]
 

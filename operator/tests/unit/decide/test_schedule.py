@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specimens import GIB, host
 from wasmcloud_api.conditions import Reason
-from wasmcloud_api.crds import WorkloadSpec
+from wasmcloud_api.crds import TopologySpreadConstraint, WorkloadSpec
 from wasmcloud_api.names import HostId
 from wasmcloud_operator.decide.demand import Demand, demand_of
 from wasmcloud_operator.decide.schedule import Candidate, Load, Rules, Scene, Unfit, place, place_many
@@ -21,8 +21,6 @@ SHARED, SEPARATE = Rules(), Rules(allow_shared_hosts=False)
 
 
 def demand(*, spread: list[dict[str, Any]] | None = None, **spec: Any) -> Demand:
-    from wasmcloud_api.crds import TopologySpreadConstraint
-
     constraints = tuple(TopologySpreadConstraint.model_validate(one) for one in spread or ())
     return demand_of("shop", WorkloadSpec.model_validate(spec), constraints)
 
@@ -229,5 +227,5 @@ def test_a_thousand_workloads_on_a_hundred_hosts_cost_less_than_a_second_of_cpu(
         found = place(demand(hostSelector={}), scene(*views, loads=loads))
         assert not isinstance(found, Unfit)
         loads[found] = Load(loads.get(found, Load()).workload_count + 1)
-    assert set(load.workload_count for load in loads.values()) == {10}
+    assert {load.workload_count for load in loads.values()} == {10}
     assert time.process_time() - began_s < 10.0  # generous: the benchmark has the figure

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from typing import Any
-
-import random
 
 from simulation import virtual_time
 from simulation.virtual_time import SimClock
