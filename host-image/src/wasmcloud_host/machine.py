@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 FIGURES_AGE_S: Final = 1.0
 """How old figures may be: the operator asks for a heartbeat twice a second."""
