@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -132,7 +133,10 @@ def restarted(plane: ControlPlane) -> Iterator[None]:
         eventually(plane.assert_ready, within_s=180, every_s=0.2)
 
 
-async def test_crds_may_come_after_the_operator(kubernetes: KubernetesWorld, caplog: pytest.LogCaptureFixture) -> None:
+async def test_crds_may_come_after_the_operator_and_go_and_come_back(
+    kubernetes: KubernetesWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = asyncio.all_tasks()
     plane = kubernetes.plane
     name = "artifacts.runtime.wasmcloud.dev"
     definition = json.loads(plane.kubectl("get", "crd", name, "-o", "json"))
@@ -145,10 +149,17 @@ async def test_crds_may_come_after_the_operator(kubernetes: KubernetesWorld, cap
             restore(plane, definition)
             await eventually_async(lambda: assert_synced(watch), within_s=60)
             body = {"metadata": {"namespace": kubernetes.namespace, "name": "a"}, "spec": {"image": "r.local/a:1"}}
-            created = await kubernetes.api.create(Kind.ARTIFACT, body)
-            await told.eventually(Ref(Kind.ARTIFACT, Key(kubernetes.namespace, "a")), created)
+            ref = Ref(Kind.ARTIFACT, Key(kubernetes.namespace, "a"))
+            await told.eventually(ref, await kubernetes.api.create(Kind.ARTIFACT, body))
+            plane.kubectl("delete", "crd", name)
+            await told.eventually_gone(ref)
+            await eventually_async(lambda: assert_logged(caplog, "watch_failed"), within_s=60)
+            restore(plane, definition)
+            await eventually_async(lambda: assert_answered(watch), within_s=60)
+            await told.eventually(ref, await kubernetes.api.create(Kind.ARTIFACT, body), within_s=60)
     finally:
         restore(plane, definition)
+    assert asyncio.all_tasks() == before
 
 
 def restore(plane: ControlPlane, definition: dict[str, object]) -> None:

@@ -105,9 +105,9 @@ class KubernetesWorld:
         ]
 
 
-def grant(world: KubernetesWorld, name: str = "ours") -> None:
+def grant(world: KubernetesWorld) -> None:
     """A Role in the world's namespace with all that the operator needs there, bound to it."""
-    flags = ("-n", world.namespace)
+    name, flags = "ours", ("-n", world.namespace)
     ours = [
         f"{plural}{part}"
         for kind, plural in PLURALS.items()

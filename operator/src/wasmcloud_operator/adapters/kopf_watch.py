@@ -132,6 +132,7 @@ class KopfWatch:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            tasks = [*tasks, *self._orphans()]
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -140,6 +141,11 @@ class KopfWatch:
         errors = [error for error in ended if isinstance(error, Exception)]
         if errors:
             raise ExceptionGroup("kopf ended", errors)
+
+    def _orphans(self) -> list[asyncio.Task[Any]]:
+        """Return the streams' tasks: when one of them fails, kopf lets go of the others without ending them."""
+        names = tuple(f"watcher for {PLURALS[kind]}." for kind in self._kinds)
+        return [task for task in asyncio.all_tasks() if task.get_name().startswith(names)]
 
     def _registry(self, see: See) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

@@ -22,6 +22,7 @@ _HELP: Final = {
     "heartbeats_refused": "Heartbeats that were dropped, by the reason.",
     "reconcile_seconds": "How long a look at one object took, by kind.",
     "reconciles": "Looks at an object, by kind and outcome.",
+    "registry_requests": "Questions to registries for the digest of a tag, by outcome.",
     "request_seconds": "How long hosts took to reply over NATS, by command.",
     "requests": "Requests to hosts over NATS, by command and outcome.",
     "start_seconds": "From the creation of a Workload to its start.",

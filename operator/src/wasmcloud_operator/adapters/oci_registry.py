@@ -1,0 +1,144 @@
+"""Questions to OCI registries, by oras: which manifest does a tag name now?
+
+oras knows the registries' logins. Its own retries are left out, for the engine's clock says when to ask again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import requests
+from oras.auth import TokenAuth
+from oras.container import Container
+from oras.defaults import default_manifest_accepted_media_types
+from oras.provider import Registry as Oras
+from requests.adapters import HTTPAdapter
+
+from wasmcloud_operator.decide.references import Credentials
+from wasmcloud_operator.engine.ports import AccessDenied, NoSuchImage, RegistryError, RegistryUnavailable
+from wasmcloud_operator.model.images import DOCKER_HUB, split_registry
+
+_THREAD_COUNT: Final = 8
+_TIME_LIMIT_S: Final = 30.0
+_CONNECT_TIMEOUT_S: Final = 5.0
+_READ_TIMEOUT_S: Final = 10.0
+_MANIFEST_LENGTH: Final = 4 << 20
+"""The most that a registry must accept for a manifest, by the distribution specification."""
+_ACCEPT: Final = {"Accept": ", ".join(default_manifest_accepted_media_types)}
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH: Final = re.compile(rf"{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@{_DIGEST.pattern})?", re.ASCII)
+
+logging.getLogger("oras.logger").disabled = True  # it writes past our log; what went wrong is in our errors
+
+
+class OciRegistry:
+    """Implements the port Registry. ``insecure`` are the registries, `host[:port]`, that are asked in plain HTTP."""
+
+    def __init__(self, insecure: Collection[str] = ()) -> None:
+        self._insecure = frozenset(insecure)
+        # Not asyncio's own threads: names are looked up on those, and a slow registry must not stop that.
+        self._threads = ThreadPoolExecutor(_THREAD_COUNT, thread_name_prefix="registry")
+
+    def close(self) -> None:
+        """Ask nothing more. What is under way ends by its own time limits."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def digest(self, image: str, credentials: Credentials | None) -> str:
+        """See the port."""
+        registry, path = split_registry(image)
+        if not _PATH.fullmatch(path):
+            raise NoSuchImage(f'"{image}" is no name of an image: it must be like registry.example/team/app:1')
+        inquiry = _Inquiry(registry, path, credentials, is_plain=registry in self._insecure)
+        try:
+            async with asyncio.timeout(_TIME_LIMIT_S):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, inquiry.digest)
+        except TimeoutError:
+            raise RegistryUnavailable(f'the registry "{registry}" did not answer within {_TIME_LIMIT_S:g} s') from None
+
+
+class _Inquiry:
+    """One question to one registry, by blocking calls."""
+
+    def __init__(self, registry: str, path: str, credentials: Credentials | None, *, is_plain: bool) -> None:
+        self._registry = registry
+        self._image = f"{registry}/{path}"
+        self._has_login = credentials is not None
+        host = "registry-1.docker.io" if registry == DOCKER_HUB else registry
+        if ":" not in host and "." not in host:
+            host = f"{host}:{80 if is_plain else 443}"  # else oras takes it for a part of the path
+        self._url = f"{'http' if is_plain else 'https'}://{Container(f'{host}/{path}').manifest_url()}"
+        self._oras = Oras(insecure=is_plain)
+        session = self._oras.session
+        session.mount("https://", _Bounded())
+        session.mount("http://", _Bounded() if is_plain else _NoPlainHttp(registry))
+        session.hooks["response"].append(self._refuse_overload)
+        session.auth = _as_it_is  # or requests would look for a login in ~/.netrc
+        self._oras.auth = _Login(self._oras, credentials)
+
+    def digest(self) -> str:
+        """Return the digest. Raises RegistryError."""
+        try:
+            response = self._ask("HEAD")
+            if response.status_code == 405 or (response.ok and "Docker-Content-Digest" not in response.headers):
+                response = self._ask("GET")
+            return self._read(response)
+        except RegistryError:
+            raise
+        except requests.exceptions.SSLError as error:
+            raise RegistryUnavailable(f"{self._who()} has no TLS that is trusted: {_tls_cause(error)}") from None
+        except requests.exceptions.Timeout:
+            raise RegistryUnavailable(f"{self._who()} did not answer in time") from None
+        except requests.exceptions.ConnectionError as error:
+            raise RegistryUnavailable(f"{self._who()} can't be reached: {_connection_cause(error)}") from None
+        except Exception as error:  # noqa: BLE001  # what oras and requests stumble over shares no base
+            raise RegistryUnavailable(f"{self._who()} gave an answer that is none: {type(error).__name__}") from None
+        finally:
+            self._oras.session.close()
+
+    def _ask(self, verb: str) -> requests.Response:
+        once = Oras.do_request.__wrapped__  # the decorator around it sleeps and tries again for minutes
+        response: requests.Response = once(self._oras, self._url, verb, headers=dict(_ACCEPT), stream=True)
+        return response
+
+    def _read(self, response: requests.Response) -> str:
+        status = response.status_code
+        if status in {401, 403}:
+            raise self._denied(status)
+        if status == 404:
+            raise NoSuchImage(f'{self._who()} has no image "{self._image}"')
+        if not response.ok:
+            raise RegistryUnavailable(f"{self._who()} answered {status}")
+        digest = response.headers.get("Docker-Content-Digest") or self._computed(response)
+        if not _DIGEST.fullmatch(digest):
+            raise RegistryUnavailable(f"{self._who()} names a digest that is none")
+        return digest
+
+    def _computed(self, response: requests.Response) -> str:
+        """Return the digest of a manifest, for a registry that doesn't name it."""
+        manifest = response.raw.read(_MANIFEST_LENGTH + 1, decode_content=True)
+        if not manifest or len(manifest) > _MANIFEST_LENGTH:
+            raise RegistryUnavailable(f"{self._who()} gave no manifest of up to {_MANIFEST_LENGTH >> 20} MiB")
+        return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+    def _refuse_overload(self, response: requests.Response, **_: Any) -> None:
+        """Name what fails on the way too, such as the server that gives tokens."""
+        if response.status_code == 429 or response.status_code >= 500:
+            raise RegistryUnavailable(f"{self._who()} answered {response.status_code}")
+        if "token" in response.url and response.status_code in {401, 403}:
+            raise self._denied(response.status_code)
+
+    def _denied(self, status: int) -> AccessDenied:
+        if self._has_login:
+            return AccessDenied(f'{self._who()} answered {status}: the pull secret\'s login may not read "{self._image}"')
+        missing = "there is no login for it: imagePullSecret must name a Secret that has one"
+        return AccessDenied(f"{self._who()} answered {status}, and {missing}")
+
+    def _who(self) -> str:
+        return f'the registry "{self._registry}"'
