@@ -118,3 +118,25 @@ require-rust:
 .PHONY: require-go
 require-go:
 	@command -v go >/dev/null || { echo "Go is needed to build the control plane that the tests run against: install Go 1.24 or newer (https://go.dev/dl)." >&2; exit 1; }
+
+##@ Images and chart
+
+.PHONY: generate-chart
+generate-chart: generate ## Copy crds/ into the chart and write docs/values.md
+	$(BIN)/python charts/generate.py
+
+.PHONY: test-chart
+test-chart: $(VENV)/.packages require-go ## The chart: a real API server judges its objects, a real NATS its permissions
+	@tests/ground/build-helm >/dev/null
+	@tests/ground/build-control-plane >/dev/null
+	$(BIN)/python -m pytest tests/chart $(ARGS)
+
+.PHONY: images
+images: $(VENV)/.engine ## Build the images of operator and host (BASE_IMAGE=... TAG=...)
+	@images/build
+
+.PHONY: test-kind
+test-kind: images ## Install on a real cluster: needs docker (KIND_NODE_IMAGE=... names kind's node)
+	@tests/ground/build-helm >/dev/null
+	@tests/ground/build-kind >/dev/null
+	$(BIN)/python -m pytest tests/kind --timeout 900 $(ARGS)

@@ -1,6 +1,6 @@
 {{/*
 The certificates that this release needs, as a JSON list of {secret, namespace, commonName, dnsNames, ipAddresses}. The
-DNS name of a role's certificate is its user on NATS (ADR 0010).
+DNS name of a role's certificate is its user on NATS (ADR 0005).
 */}}
 {{- define "wasmcloud.certificates" -}}
 {{- $names := .Values.global.certificates -}}

@@ -1,4 +1,4 @@
-{{/* nats-server's configuration: who may do what, and how they log in (ADR 0010). */}}
+{{/* nats-server's configuration: who may do what, and how they log in (ADR 0005). */}}
 {{- define "wasmcloud.nats.conf" -}}
 {{- $fullname := include "wasmcloud.fullname" . -}}
 {{- $byPassword := include "wasmcloud.nats.byPassword" . -}}
