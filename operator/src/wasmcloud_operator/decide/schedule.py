@@ -67,6 +67,9 @@ class Unfit:
     message: str
 
 
+_Score = tuple[bool, int, int, int, int, HostId]
+"""The least is the best: no pressure, fewest peers, emptiest domain, fewest workloads, most memory, then the id."""
+
 NOT_READY = Obstacle(0, Reason.NO_MATCHING_HOST, "is not ready", "are not ready")
 DRAINING = Obstacle(1, Reason.HOST_DRAINING, "is draining", "are draining")
 
@@ -90,21 +93,59 @@ def place_many(demand: Demand, count: int, scene: Scene) -> tuple[list[HostId], 
     found = [(c.view, _fixed_obstacle(demand, c, scene.rules)) for c in scene.hosts]
     able = [view for view, obstacle in found if obstacle is None]
     blocked = [obstacle for _, obstacle in found if obstacle is not None]
-    spread = Spread.over(demand.spread, able, scene.peers)
-    loads, peers = dict(scene.loads), dict(scene.peers)
+    board = _Board(demand, able, scene)
     chosen: list[HostId] = []
     for _ in range(count):
-        full = [_room_obstacle(demand, view, loads.get(view.host_id, Load()), spread) for view in able]
-        fits = [view for view, obstacle in zip(able, full, strict=True) if obstacle is None]
-        if not fits:
-            return chosen, _unfit(demand, [*blocked, *(o for o in full if o is not None)], scene)
-        best = min(fits, key=lambda view: _score(view, loads, peers, spread, scene.rules))
-        chosen.append(best.host_id)
-        load = loads.get(best.host_id, Load())
-        loads[best.host_id] = Load(load.workload_count + 1, load.memory_bytes + demand.memory_bytes)
-        peers[best.host_id] = peers.get(best.host_id, 0) + 1
-        spread.add(best)
+        best = board.take()
+        if best is None:
+            return chosen, _unfit(demand, [*blocked, *board.full.values()], scene)
+        chosen.append(best)
     return chosen, None
+
+
+class _Board:
+    """The hosts that can take a workload, scored. One taken changes its own score, and others' only by a spread."""
+
+    def __init__(self, demand: Demand, able: Sequence[HostView], scene: Scene) -> None:
+        self._demand = demand
+        self._views = {view.host_id: view for view in able}
+        self._rules = scene.rules
+        self._spread = Spread.over(demand.spread, able, scene.peers)
+        self._loads, self._peers = dict(scene.loads), dict(scene.peers)
+        self._scores: dict[HostId, _Score] = {}
+        self.full: dict[HostId, Obstacle] = {}
+        for host_id, view in self._views.items():
+            self._rate(host_id, view)
+
+    def take(self) -> HostId | None:
+        """Return the best host with one more workload on it; None when all are full."""
+        if not self._scores:
+            return None
+        host_id = min(self._scores.values())[-1]
+        load = self._loads.get(host_id, Load())
+        self._loads[host_id] = Load(load.workload_count + 1, load.memory_bytes + self._demand.memory_bytes)
+        self._peers[host_id] = self._peers.get(host_id, 0) + 1
+        self._spread.add(self._views[host_id])
+        for changed in self._views if self._spread.constraints else (host_id,):
+            self._rate(changed, self._views[changed])
+        return host_id
+
+    def _rate(self, host_id: HostId, view: HostView) -> None:
+        load = self._loads.get(host_id, Load())
+        obstacle = _room_obstacle(self._demand, view, load, self._spread)
+        if obstacle is not None:
+            self.full[host_id] = obstacle
+            self._scores.pop(host_id, None)
+            return
+        self.full.pop(host_id, None)
+        self._scores[host_id] = (
+            is_under_pressure(view, self._rules),
+            self._peers.get(host_id, 0),
+            self._spread.crowd(view),
+            load.workload_count,
+            -view.beat.system_memory_free,
+            host_id,
+        )
 
 
 def is_under_pressure(host: HostView, rules: Rules) -> bool:
@@ -168,20 +209,6 @@ def _free_bytes(host: HostView, load: Load) -> int:
     if not host.beat.system_memory_total:
         return 1 << 62
     return min(host.beat.system_memory_free, host.beat.system_memory_total - load.memory_bytes)
-
-
-def _score(
-    view: HostView, loads: Mapping[HostId, Load], peers: Mapping[HostId, int], spread: Spread, rules: Rules
-) -> tuple[bool, int, int, int, int, str]:
-    host_id = view.host_id
-    return (
-        is_under_pressure(view, rules),
-        peers.get(host_id, 0),
-        spread.crowd(view),
-        loads.get(host_id, Load()).workload_count,
-        -view.beat.system_memory_free,
-        host_id,
-    )
 
 
 def _unfit(demand: Demand, obstacles: Iterable[Obstacle], scene: Scene) -> Unfit:

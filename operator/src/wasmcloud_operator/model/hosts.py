@@ -27,7 +27,7 @@ class HostView:
 
     beat: HostHeartbeat
 
-    @property
+    @cached_property
     def host_id(self) -> HostId:
         """The host's id on the wire."""
         return HostId(self.beat.id)
