@@ -1,0 +1,108 @@
+"""Two tenants with hosts of their own, by Roles alone; a third namespace that nobody watches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from ground.control_plane import KubectlError
+from ground.helm import CHART
+from ground.kind_cluster import KindCluster, fetch
+from ground.wait import eventually
+
+HELLO = CHART.parent / "examples" / "hello" / "workload.yaml"
+TENANTS = ("team-a", "team-b")
+VALUES = json.dumps(
+    {
+        "operator": {"allowSharedHosts": False},
+        "runtime": {"hostGroups": [{"name": "hosts", "namespace": tenant} for tenant in TENANTS]},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: KindCluster) -> Iterator[KindCluster]:
+    for namespace in (*TENANTS, "bystander"):
+        cluster.kubectl("create", "namespace", namespace)
+    flags = ["--namespace", "platform", "--create-namespace", "--values", "-", "--wait", "--timeout", "5m"]
+    cluster.helm("install", "wasmcloud", str(CHART), *flags, stdin=VALUES)
+    yield cluster
+    cluster.helm("uninstall", "wasmcloud", "--namespace", "platform", "--wait", "--timeout", "5m")
+    for namespace in (*TENANTS, "bystander", "platform"):
+        cluster.kubectl("delete", "namespace", namespace, "--timeout=120s")
+
+
+def apply_hello(cluster: KindCluster, namespace: str, name: str = "hello", **spec: str) -> None:
+    body = yaml.safe_load(HELLO.read_text())
+    body["metadata"]["name"] = name
+    body["spec"]["template"]["spec"].update(spec)
+    cluster.kubectl("apply", "--namespace", namespace, "-f", "-", stdin=json.dumps(body))
+
+
+def condition(cluster: KindCluster, namespace: str, deployment: str, kind: str) -> dict[str, str]:
+    """A condition of the deployment's one workload."""
+    found = [
+        workload
+        for workload in cluster.get("workloads", "--namespace", namespace)["items"]
+        if workload["metadata"]["labels"]["runtime.wasmcloud.dev/workload-deployment"] == deployment
+    ]
+    assert len(found) == 1, found
+    conditions: list[dict[str, str]] = found[0].get("status", {}).get("conditions", [])
+    assert kind in [c["type"] for c in conditions], conditions
+    return next(c for c in conditions if c["type"] == kind)
+
+
+def test_each_tenant_runs_on_its_own_hosts(platform: KindCluster) -> None:
+    hosts = {h["metadata"]["name"]: h["environment"] for h in platform.get("hosts", "--namespace", "platform")["items"]}
+    assert sorted(hosts.values()) == ["team-a", "team-b"]
+    for tenant in TENANTS:
+        apply_hello(platform, tenant)
+        platform.kubectl(
+            "wait", "--namespace", tenant, "--for=condition=Ready", "workloaddeployment/hello", "--timeout=60s"
+        )
+        (workload,) = platform.get("workloads", "--namespace", tenant)["items"]
+        placed = [
+            h
+            for h in platform.get("hosts", "--namespace", "platform")["items"]
+            if h["hostId"] == workload["status"]["hostId"]
+        ]
+        assert [h["environment"] for h in placed] == [tenant]
+        with platform.forwarded("service/wasmcloud-host-hosts", 80, tenant) as url:
+            assert "Hello" in eventually(lambda url=url: fetch(url, "hello.localhost"), within_s=30)  # type: ignore[misc]
+
+
+def test_anothers_hosts_are_denied_with_the_reason(platform: KindCluster) -> None:
+    apply_hello(platform, "team-b", "thief", environment="team-a")
+
+    def is_denied() -> None:
+        seen = condition(platform, "team-b", "thief", "HostSelection")
+        assert (seen["status"], seen["reason"]) == ("False", "EnvironmentDenied"), seen
+
+    eventually(is_denied, within_s=60)
+
+
+def test_an_unwatched_namespace_is_left_alone(platform: KindCluster) -> None:
+    apply_hello(platform, "bystander")
+    apply_hello(platform, "team-a", "later")
+    # What came later is done: so the other has been left alone, and isn't just late.
+    platform.kubectl(
+        "wait", "--namespace", "team-a", "--for=condition=Ready", "workloaddeployment/later", "--timeout=60s"
+    )
+    assert "status" not in platform.get("workloaddeployment", "hello", "--namespace", "bystander")
+
+
+def test_there_are_roles_only(platform: KindCluster) -> None:
+    for kind in ("clusterroles", "clusterrolebindings"):
+        names = [o["metadata"]["name"] for o in platform.get(kind)["items"]]
+        assert not [name for name in names if "wasmcloud" in name]
+
+
+@pytest.mark.parametrize("resource", ["secrets", "workloads.runtime.wasmcloud.dev", "configmaps"])
+def test_the_operator_may_read_nothing_elsewhere(platform: KindCluster, resource: str) -> None:
+    account = "system:serviceaccount:platform:wasmcloud-operator"
+    with pytest.raises(KubectlError) as denied:
+        platform.kubectl("auth", "can-i", "get", resource, "--namespace", "bystander", "--as", account)
+    assert denied.value.args[0].endswith("no")
+    assert platform.kubectl("auth", "can-i", "get", resource, "--namespace", "team-a", "--as", account).strip() == "yes"
