@@ -16,7 +16,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::artifact::{check_is_component, describe_refused, digest_of};
 use crate::cache::Cache;
 use crate::error::{EngineError, Kind, Result};
-use crate::priority::lower_this_thread;
+use crate::priority::{COMPILER, lower_this_thread};
 
 /// Memory of an instance that stays resident for the next one in the same slot, instead of being unmapped.
 const MEMORY_RESIDENT_BYTES: usize = 4 << 20;
@@ -27,11 +27,37 @@ const MOST_CORE_INSTANCES: u32 = 200;
 const MOST_TABLES: u32 = 200;
 const MOST_MEMORIES: u32 = 50;
 
-/// The engine of wasmtime, made for many short-lived instances.
-///
-/// # Errors
-/// `internal` when this machine can't run it.
-pub fn wasm_engine(max_instances: u32) -> Result<Engine> {
+/// The engines of wasmtime, made for many short-lived instances. A component of WASI 0.2 alone is called without what
+/// concurrent calls into one instance need, which costs it nearly a third less; 0.3 can't do without.
+#[derive(Clone)]
+pub struct Engines {
+    pub plain: Engine,
+    pub concurrent: Engine,
+}
+
+impl Engines {
+    /// # Errors
+    /// `internal` when this machine can't run them.
+    pub fn new(max_instances: u32) -> Result<Self> {
+        Ok(Self {
+            plain: wasm_engine(max_instances, false)?,
+            concurrent: wasm_engine(max_instances, true)?,
+        })
+    }
+
+    /// The cheapest one that can run this component. The names of imports and exports are in a component as they are, so one
+    /// without this text has nothing of 0.3; a text that is there by chance costs speed alone.
+    fn engine_for(&self, component: &[u8]) -> &Engine {
+        let mark = b"@0.3.";
+        if component.windows(mark.len()).any(|text| text == mark) {
+            &self.concurrent
+        } else {
+            &self.plain
+        }
+    }
+}
+
+fn wasm_engine(max_instances: u32, is_concurrent: bool) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(max_instances)
         .total_core_instances(max_instances.saturating_mul(20).max(MOST_CORE_INSTANCES))
@@ -47,7 +73,8 @@ pub fn wasm_engine(max_instances: u32) -> Result<Engine> {
         .pagemap_scan(Enabled::Auto);
     let mut config = Config::new();
     config
-        .wasm_component_model_async(true)
+        .concurrency_support(is_concurrent)
+        .wasm_component_model_async(is_concurrent)
         .epoch_interruption(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(|e| EngineError::internal(format!("WebAssembly can't be run here: {e:#}")))
@@ -55,10 +82,8 @@ pub fn wasm_engine(max_instances: u32) -> Result<Engine> {
 
 /// Compiles components and remembers what it compiled.
 pub struct Compiler {
-    engine: Engine,
+    engines: Engines,
     cache: Cache,
-    /// A compiled file made by another version or under other settings has another name.
-    compatibility: String,
     known: Mutex<HashMap<String, Weak<OnceCell<Component>>>>,
     /// One compilation at a time: each uses all cores as it is.
     turn: Semaphore,
@@ -87,13 +112,10 @@ impl Compiled {
 }
 
 impl Compiler {
-    pub fn new(engine: &Engine, cache: Cache) -> Arc<Self> {
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
+    pub fn new(engines: &Engines, cache: Cache) -> Arc<Self> {
         Arc::new(Self {
-            engine: engine.clone(),
+            engines: engines.clone(),
             cache,
-            compatibility: format!("{:016x}", hasher.finish()),
             known: Mutex::default(),
             turn: Semaphore::new(1),
             counts: Counts::default(),
@@ -155,7 +177,7 @@ impl Compiler {
         std::thread::Builder::new()
             .name("wasm-compile".into())
             .spawn(move || {
-                lower_this_thread();
+                lower_this_thread(COMPILER);
                 let _ = done.send(compiler.obtain_now(&what, &digest, &bytes));
             })
             .map_err(|e| EngineError::internal(format!("a thread can't be started: {e}")))?;
@@ -165,40 +187,38 @@ impl Compiler {
     }
 
     fn obtain_now(&self, what: &str, digest: &str, bytes: &[u8]) -> Result<Component> {
-        let name = format!(
-            "{}-{}.cwasm",
-            digest.trim_start_matches("sha256:"),
-            self.compatibility
-        );
-        if let Some(component) = self.from_disk(&name) {
+        let engine = self.engines.engine_for(bytes);
+        if let Some(component) = self.from_disk(engine, digest) {
             self.counts.from_disk.fetch_add(1, Ordering::Relaxed);
             return Ok(component);
         }
         let start = Instant::now();
-        let compiled = self
-            .engine
-            .precompile_component(bytes)
+        let component = self
+            .compile(engine, digest, bytes)
             .map_err(|e| describe_refused(what, bytes, &e))?;
         let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.counts.compiling_us.fetch_add(us, Ordering::Relaxed);
         self.counts.compiled.fetch_add(1, Ordering::Relaxed);
-        if let Some(component) = self.to_disk(&name, &compiled) {
+        Ok(component)
+    }
+
+    fn compile(&self, engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let compiled = engine.precompile_component(bytes)?;
+        if let Some(component) = self.to_disk(engine, digest, &compiled) {
             return Ok(component);
         }
         // SAFETY: these bytes came from the compiler just now.
-        let loaded = unsafe { Component::deserialize(&self.engine, &compiled) };
-        loaded.map_err(|e| {
-            EngineError::internal(format!("{what} can't be loaded after it was compiled: {e:#}"))
-        })
+        unsafe { Component::deserialize(engine, &compiled) }
     }
 
     /// What was compiled earlier, if it is whole and fits this engine; else its files are deleted.
-    fn from_disk(&self, name: &str) -> Option<Component> {
-        let (path, sum) = (self.cache.path(name), self.cache.path(&sum_of(name)));
+    fn from_disk(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let name = file_name(engine, digest);
+        let (path, sum) = (self.cache.path(&name), self.cache.path(&sum_of(&name)));
         let expected = fs::read_to_string(&sum).ok()?;
         let is_whole = fs::read(&path).is_ok_and(|bytes| digest_of(&bytes) == expected);
         // SAFETY: the folder belongs to this user alone, and the file is the one that the compiler wrote.
-        let loaded = is_whole.then(|| unsafe { Component::deserialize_file(&self.engine, &path) });
+        let loaded = is_whole.then(|| unsafe { Component::deserialize_file(engine, &path) });
         if let Some(Ok(component)) = loaded {
             self.cache.touch(&path);
             self.cache.touch(&sum);
@@ -211,15 +231,16 @@ impl Compiler {
     }
 
     /// Writes what was compiled and maps it from there, so that its pages can be given back under memory pressure.
-    fn to_disk(&self, name: &str, compiled: &[u8]) -> Option<Component> {
-        let written = self.cache.put(name, compiled).and_then(|path| {
+    fn to_disk(&self, engine: &Engine, digest: &str, compiled: &[u8]) -> Option<Component> {
+        let name = file_name(engine, digest);
+        let written = self.cache.put(&name, compiled).and_then(|path| {
             self.cache
-                .put(&sum_of(name), digest_of(compiled).as_bytes())
+                .put(&sum_of(&name), digest_of(compiled).as_bytes())
                 .map(|_| path)
         });
         match written {
             // SAFETY: as in `from_disk`.
-            Ok(path) => unsafe { Component::deserialize_file(&self.engine, path) }.ok(),
+            Ok(path) => unsafe { Component::deserialize_file(engine, path) }.ok(),
             Err(error) => {
                 eprintln!(
                     "compiled code can't be cached, and will be compiled again at the next start: {error}"
@@ -240,6 +261,17 @@ impl Compiler {
             "seconds_total": read(&self.counts.compiling_us) as f64 / 1e6,
         })
     }
+}
+
+/// What was compiled by another version or under other settings has another name.
+fn file_name(engine: &Engine, digest: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!(
+        "{}-{:016x}.cwasm",
+        digest.trim_start_matches("sha256:"),
+        hasher.finish()
+    )
 }
 
 fn sum_of(name: &str) -> String {

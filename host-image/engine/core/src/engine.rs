@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::cache::Cache;
-use crate::compile::{Compiled, Compiler, wasm_engine};
+use crate::compile::{Compiled, Compiler, Engines};
 use crate::error::{EngineError, Kind, Result};
 use crate::http::connect::Tls;
 use crate::http::drive::CpuShare;
@@ -34,7 +34,6 @@ pub struct Engine {
     settings: EngineSettings,
     default_hosts: Vec<HostRule>,
     address: SocketAddr,
-    wasm: wasmtime::Engine,
     front: Arc<Front>,
     lanes: Arc<Lanes>,
     compiler: Arc<Compiler>,
@@ -58,21 +57,20 @@ impl Engine {
         let compiled = Cache::open(settings.cache_dir.join("compiled"), settings.cache_limit_bytes)?;
         let layers = Cache::open(settings.cache_dir.join("layers"), settings.cache_limit_bytes)?;
         let registries = Registries::new(&settings, layers)?;
-        let wasm = wasm_engine(settings.max_instances)?;
-        let links = Links::new(&wasm)?;
+        let engines = Engines::new(settings.max_instances)?;
+        let links = Links::new(&engines)?;
         let (listener, address) = bind(settings.http_addr)?;
         let front = Arc::new(Front::default());
         let lanes = Arc::new(Lanes::start(settings.worker_count(), front.clone())?);
         tokio::spawn(lanes.accept(listener, settings.max_connections));
         Ok(Arc::new(Self {
-            compiler: Compiler::new(&wasm, compiled),
+            compiler: Compiler::new(&engines, compiled),
             seats: Seats::new(settings.max_instances as usize),
-            _ticker: Ticker::start(&wasm)?,
+            _ticker: Ticker::start(&engines)?,
             workloads: Mutex::default(),
             settings,
             default_hosts,
             address,
-            wasm,
             front,
             lanes,
             links,
@@ -114,6 +112,9 @@ impl Engine {
             ready = self.prepare(&workload) => ready,
         };
         workload.set_ready(ready?);
+        if workload.is_stopping() {
+            return Err(stopped());
+        }
         claim.keep();
         Ok(())
     }
@@ -216,7 +217,7 @@ impl Engine {
             compiled.component(),
             &workload.spec.host_interfaces,
         )?;
-        if !self.links.handles_http(compiled.component()) {
+        if !link::handles_http(compiled.component()) {
             return Ok(None);
         }
         let pre = link::handler(&component.name, pre)?;
@@ -230,7 +231,7 @@ impl Engine {
             memory_bytes: (own_mb.unwrap_or(self.settings.default_memory_limit_mb) as usize) << 20,
             seats: self.seats.clone(),
         };
-        Ok(Some(Arc::new(Instances::new(self.wasm.clone(), pre, around))))
+        Ok(Some(Arc::new(Instances::new(pre, around))))
     }
 
     fn policy(&self) -> AddressPolicy {
@@ -247,10 +248,12 @@ impl Engine {
             return false;
         };
         workload.stop();
-        self.front.routes.store(Arc::new({
-            let _workloads = self.workloads();
-            self.front.routes.load().without(id)
-        }));
+        {
+            let _one_change_at_a_time = self.workloads();
+            self.front
+                .routes
+                .store(Arc::new(self.front.routes.load().without(id)));
+        }
         let deadline = Instant::now() + self.settings.request_timeout();
         while workload.in_flight() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;

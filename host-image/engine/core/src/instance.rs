@@ -147,7 +147,7 @@ pub struct Surroundings {
 }
 
 impl Instances {
-    pub fn new(engine: Engine, pre: ProxyPre<Guest>, around: Surroundings) -> Self {
+    pub fn new(pre: ProxyPre<Guest>, around: Surroundings) -> Self {
         let Surroundings {
             compiled,
             spec,
@@ -157,6 +157,7 @@ impl Instances {
             memory_bytes,
             seats,
         } = around;
+        let engine = compiled.component().engine().clone();
         let (_compiled, warm) = (compiled, Mutex::default());
         Self {
             engine,

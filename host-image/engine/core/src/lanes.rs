@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{EngineError, Result};
 use crate::http::server::{Front, serve_connection};
-use crate::priority::lower_this_thread;
+use crate::priority::{HEAVY, lower_this_thread};
 
 /// After an accept that failed for want of file descriptors or memory.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -45,7 +45,7 @@ impl Lanes {
         let heavy = Builder::new_multi_thread()
             .worker_threads(count)
             .thread_name("wasm-heavy")
-            .on_thread_start(lower_this_thread)
+            .on_thread_start(|| lower_this_thread(HEAVY))
             .enable_all()
             .build()
             .map_err(fault)?;

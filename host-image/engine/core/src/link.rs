@@ -5,6 +5,7 @@ use wasmtime::component::{Component, ComponentType, InstancePre, Linker, Lower};
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{p2, p3};
 
+use crate::compile::Engines;
 use crate::error::{EngineError, Kind, Result};
 use crate::instance::Guest;
 use crate::net::resolver;
@@ -22,22 +23,20 @@ const WASI: [(&str, &str); 7] = [
 const CONFIG_STORE: &str = "wasi:config/store";
 const CONFIG_STORE_VERSIONED: &str = "wasi:config/store@0.2.0-rc.1";
 
-/// The linker that every component starts from.
+/// The linkers that components start from, one for each engine.
 pub struct Links {
-    engine: Engine,
-    base: Linker<Guest>,
+    plain: Linker<Guest>,
+    concurrent: Linker<Guest>,
 }
 
 impl Links {
     /// # Errors
     /// `internal` when WASI itself can't be linked.
-    pub fn new(engine: &Engine) -> Result<Self> {
-        let base =
-            base_linker(engine).map_err(|e| EngineError::internal(format!("WASI can't be linked: {e:#}")))?;
-        Ok(Self {
-            engine: engine.clone(),
-            base,
-        })
+    pub fn new(engines: &Engines) -> Result<Self> {
+        let fault = |e| EngineError::internal(format!("WASI can't be linked: {e:#}"));
+        let plain = wasi_0_2(&engines.plain).map_err(fault)?;
+        let concurrent = wasi_0_2_and_0_3(&engines.concurrent).map_err(fault)?;
+        Ok(Self { plain, concurrent })
     }
 
     /// Links one component of a workload. `declared` are the workload's host interfaces.
@@ -45,14 +44,21 @@ impl Links {
     /// # Errors
     /// `link`, naming the import that nothing provides.
     pub fn link(&self, name: &str, component: &Component, declared: &[String]) -> Result<InstancePre<Guest>> {
-        let mut linker = self.base.clone();
+        let is_plain = Engine::same(component.engine(), self.plain.engine());
+        let mut linker = if is_plain {
+            self.plain.clone()
+        } else {
+            self.concurrent.clone()
+        };
         if declared.iter().any(|i| without_version(i) == CONFIG_STORE) {
             add_config_store(&mut linker)
                 .map_err(|e| EngineError::internal(format!("{CONFIG_STORE} can't be linked: {e:#}")))?;
         }
         linker.instantiate_pre(component).map_err(|error| {
             let imports = component.component_type();
-            let imports = imports.imports(&self.engine).map(|(import, _)| import.to_owned());
+            let imports = imports
+                .imports(component.engine())
+                .map(|(import, _)| import.to_owned());
             let text = imports
                 .filter_map(|import| missing(&import, declared))
                 .next()
@@ -60,21 +66,21 @@ impl Links {
             EngineError::new(Kind::Link, format!("component {name} {text}"))
         })
     }
+}
 
-    /// Whether the component handles HTTP, in either version of WASI.
-    pub fn handles_http(&self, component: &Component) -> bool {
-        component
-            .component_type()
-            .exports(&self.engine)
-            .any(|(export, _)| {
-                let line = |interface: &str, version: &str| {
-                    export
-                        .strip_prefix(interface)
-                        .is_some_and(|rest| rest.starts_with(version))
-                };
-                line("wasi:http/incoming-handler", "@0.2.") || line("wasi:http/handler", "@0.3.")
-            })
-    }
+/// Whether the component handles HTTP, in either version of WASI.
+pub fn handles_http(component: &Component) -> bool {
+    component
+        .component_type()
+        .exports(component.engine())
+        .any(|(export, _)| {
+            let line = |interface: &str, version: &str| {
+                export
+                    .strip_prefix(interface)
+                    .is_some_and(|rest| rest.starts_with(version))
+            };
+            line("wasi:http/incoming-handler", "@0.2.") || line("wasi:http/handler", "@0.3.")
+        })
 }
 
 /// The handler of a component that handles HTTP: 0.3 is tried first.
@@ -94,13 +100,20 @@ pub fn handler(name: &str, pre: InstancePre<Guest>) -> Result<ProxyPre<Guest>> {
     }
 }
 
-fn base_linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+fn wasi_0_2(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     p2::add_only_http_to_linker_async(&mut linker)?;
+    linker.allow_shadowing(true);
+    resolver::add_0_2(&mut linker)?;
+    Ok(linker)
+}
+
+fn wasi_0_2_and_0_3(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = wasi_0_2(engine)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     p3::add_to_linker(&mut linker)?;
-    resolver::add_to_linker(&mut linker)?;
+    resolver::add_0_3(&mut linker)?;
     Ok(linker)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::compile::Engines;
 use crate::error::{EngineError, Result};
 
 const TICK: Duration = Duration::from_millis(5);
@@ -14,15 +15,16 @@ pub struct Ticker(Arc<AtomicBool>);
 impl Ticker {
     /// # Errors
     /// `internal` when the thread can't be started.
-    pub fn start(engine: &wasmtime::Engine) -> Result<Self> {
+    pub fn start(engines: &Engines) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (engine, over) = (engine.clone(), is_over.clone());
+        let (engines, over) = (engines.clone(), is_over.clone());
         std::thread::Builder::new()
             .name("wasm-ticker".into())
             .spawn(move || {
                 while !over.load(Ordering::Relaxed) {
                     std::thread::sleep(TICK);
-                    engine.increment_epoch();
+                    engines.plain.increment_epoch();
+                    engines.concurrent.increment_epoch();
                 }
             })
             .map_err(|e| EngineError::internal(format!("a thread can't be started: {e}")))?;

@@ -41,13 +41,14 @@ fn view(guest: &mut Guest) -> LookupView<'_> {
     }
 }
 
-/// Puts these look-ups in the place of the WASI crate's.
-pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    p2::add_to_linker::<Guest, Lookup>(linker, view)?;
-    p3::add_to_linker::<Guest, Lookup>(linker, view)?;
-    linker.allow_shadowing(false);
-    Ok(())
+/// Puts the look-ups of 0.2 in the place of the WASI crate's; the linker has to allow that.
+pub fn add_0_2(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    p2::add_to_linker::<Guest, Lookup>(linker, view)
+}
+
+/// The same for 0.3.
+pub fn add_0_3(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    p3::add_to_linker::<Guest, Lookup>(linker, view)
 }
 
 impl network::Host for LookupView<'_> {

@@ -1,0 +1,203 @@
+//! Guests that take too much end alone, and the others don't notice.
+
+mod ground;
+
+use std::time::{Duration, Instant};
+
+use ground::{Ground, engine, eventually, workload};
+use serde_json::json;
+
+async fn both(more: serde_json::Value) -> Ground {
+    let ground = engine(more);
+    for name in ["http-p2", "http-p3"] {
+        ground
+            .start(&workload(
+                name,
+                &format!("{name}.wasm"),
+                json!({"memory_limit_mb": 16}),
+            ))
+            .await;
+    }
+    ground
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_without_end_is_504_and_others_go_on() {
+    let ground = both(json!({"request_timeout_s": 2.0})).await;
+    let mut spinning = Vec::new();
+    for name in ["http-p2", "http-p2", "http-p3", "http-p3"] {
+        let mut client = ground.client().await;
+        spinning.push(tokio::spawn(async move {
+            client.get(&format!("{name}.test"), "/spin").await
+        }));
+    }
+    eventually(
+        async || match ground.engine.status()["instances"]["alive"].as_u64() {
+            Some(4) => Ok(()),
+            other => Err(other),
+        },
+    )
+    .await;
+    let mut calm = ground.client().await;
+    let mut answered = 0;
+    while !spinning.iter().all(tokio::task::JoinHandle::is_finished) {
+        assert_eq!(calm.get("http-p2.test", "/").await.status, 200);
+        answered += 1;
+    }
+    // Were each held up until the loops end, there would be one.
+    assert!(
+        answered > 10,
+        "{answered} requests were answered beside four loops"
+    );
+    for spin in spinning {
+        let answer = spin.await.unwrap();
+        assert_eq!(answer.status, 504);
+        assert!(
+            answer.text().contains("did not answer in time"),
+            "{}",
+            answer.text()
+        );
+    }
+    eventually(
+        async || match ground.engine.status()["instances"]["alive"].as_u64() {
+            Some(0) => Ok(()),
+            other => Err(other),
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_over_the_limit_is_500_and_the_host_lives() {
+    let ground = both(json!({})).await;
+    for name in ["http-p2", "http-p3"] {
+        let host = format!("{name}.test");
+        assert_eq!(ground.get(&host, "/bomb").await.status, 500);
+        assert_eq!(ground.get(&host, "/").await.status, 200);
+        assert_eq!(ground.status_of(name)["traps_total"], 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_answer_is_504_and_its_instance_is_freed() {
+    let ground = both(json!({"request_timeout_s": 0.2})).await;
+    for name in ["http-p2", "http-p3"] {
+        assert_eq!(
+            ground
+                .get(&format!("{name}.test"), "/sleep?ms=60000")
+                .await
+                .status,
+            504
+        );
+        assert_eq!(ground.status_of(name)["timeouts_total"], 1);
+    }
+    assert_eq!(ground.engine.status()["instances"]["alive"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_host_is_503_and_says_when_to_come_again() {
+    let ground = both(json!({"max_instances": 2})).await;
+    let mut busy = Vec::new();
+    for name in ["http-p2", "http-p3"] {
+        let mut client = ground.client().await;
+        busy.push(tokio::spawn(async move {
+            client.get(&format!("{name}.test"), "/sleep?ms=1000").await
+        }));
+    }
+    eventually(
+        async || match ground.engine.status()["instances"]["alive"].as_u64() {
+            Some(2) => Ok(()),
+            other => Err(other),
+        },
+    )
+    .await;
+    let full = ground.get("http-p2.test", "/").await;
+    assert_eq!(
+        (
+            full.status.as_u16(),
+            full.headers.get("retry-after").unwrap().to_str().unwrap()
+        ),
+        (503, "1")
+    );
+    for request in busy {
+        assert_eq!(request.await.unwrap().status, 200);
+    }
+    assert_eq!(ground.get("http-p2.test", "/").await.status, 200);
+    assert_eq!(ground.status_of("http-p2")["rejected_total"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_workload_never_takes_every_instance() {
+    let ground = both(json!({"max_instances": 4})).await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut client = ground.client().await;
+        busy.push(tokio::spawn(async move {
+            client.get("http-p2.test", "/sleep?ms=1000").await
+        }));
+    }
+    eventually(async || match ground.status_of("http-p2")["in_flight"].as_u64() {
+        Some(2) => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    let refused = ground.get("http-p2.test", "/").await;
+    assert_eq!(refused.status, 503);
+    assert!(
+        refused.text().contains("too many requests in flight"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(ground.get("http-p3.test", "/").await.status, 200);
+    for request in busy {
+        assert_eq!(request.await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_frees_the_instance() {
+    let ground = both(json!({})).await;
+    let mut client = ground.client().await;
+    let request = tokio::spawn(async move { client.get("http-p2.test", "/sleep?ms=60000").await });
+    eventually(
+        async || match ground.engine.status()["instances"]["alive"].as_u64() {
+            Some(1) => Ok(()),
+            other => Err(other),
+        },
+    )
+    .await;
+    request.abort();
+    eventually(
+        async || match ground.engine.status()["instances"]["alive"].as_u64() {
+            Some(0) => Ok(()),
+            other => Err(other),
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_the_processor_is_held() {
+    let ground = engine(json!({"request_timeout_s": 2.0}));
+    ground
+        .start(&workload("w", "http-p2.wasm", json!({"cpu_limit": 10})))
+        .await;
+    let before = process_cpu();
+    let start = Instant::now();
+    assert_eq!(ground.get("w.test", "/spin").await.status, 504);
+    let used = process_cpu() - before;
+    // A tenth of the time, a burst, and what the rest of this process does.
+    assert!(
+        used < start.elapsed() / 2,
+        "a tenth of a core was {used:?} in {:?}",
+        start.elapsed()
+    );
+}
+
+/// What this process used so far, in user mode and in the kernel.
+fn process_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}

@@ -1,0 +1,116 @@
+"""The module `wasmcloud_engine`: what the border to Python adds to the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wasmcloud_engine import Engine, EngineError
+
+GUESTS = Path(__file__).parents[4] / "tests" / "guests"
+WAIT_S = 30
+
+
+def an_engine(cache: Path, **settings: object) -> Engine:
+    return Engine(json.dumps({"http_addr": "127.0.0.1:0", "cache_dir": str(cache), **settings}))
+
+
+def a_workload(wasm: str = "http-p2.wasm") -> str:
+    component = {"name": "guest", "path": str(GUESTS / wasm)}
+    return json.dumps(
+        {"id": "w", "namespace": "default", "name": "w", "hosts": ["w.test"], "components": [component]}
+    )
+
+
+async def test_the_life_of_a_workload(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    await engine.start(a_workload())
+    status = json.loads(engine.status())
+    assert [(w["id"], w["state"]) for w in status["workloads"]] == [("w", "running")]
+    assert await engine.stop("w") is True
+    assert await engine.stop("w") is False
+    await engine.shutdown(1.0)
+    await engine.shutdown(0.0)
+
+
+async def test_errors_carry_their_kind(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    with pytest.raises(EngineError, match="is text, not WebAssembly") as caught:
+        await engine.start(a_workload("bad/text.wasm"))
+    assert caught.value.kind == "artifact"
+    with pytest.raises(EngineError, match="can't be read") as caught:
+        await engine.start("[]")
+    assert caught.value.kind == "config"
+    with pytest.raises(EngineError, match="cache_dir") as caught:
+        Engine("{}")
+    assert caught.value.kind == "config"
+    with pytest.raises(OSError, match="in use"):
+        an_engine(tmp_path / "second", http_addr=f"127.0.0.1:{engine.http_port}")
+    with pytest.raises(ValueError, match="drain_s"):
+        await engine.shutdown(-1.0)
+    await engine.shutdown(0.0)
+
+
+async def test_the_calls_are_coroutines_and_cancelling_one_ends_its_work(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    start = asyncio.create_task(engine.start(a_workload("http-p3.wasm")))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+
+    async def forgotten() -> None:
+        while json.loads(engine.status())["workloads"]:
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(forgotten(), WAIT_S)
+    await engine.start(a_workload("http-p3.wasm"))
+    await engine.shutdown(0.0)
+
+
+def test_egress_is_checked_without_a_workload(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    assert engine.check_egress(["*", "example.com"], ["localhost"], ["80"]) is None
+    faults = engine.check_egress(["*foo"], [], ["0"])
+    assert faults is not None
+    assert "wildcard must be of the form *.<rest>" in faults
+    assert '"0"' in faults
+
+
+CLIENT = """
+import http.client, sys, time
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(50):
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=30)
+    connection.request("GET", "/", headers={"Host": "w.test"})
+    assert connection.getresponse().read() == b"hello from http-p2\\n"
+print(time.monotonic(), flush=True)
+"""
+HELD_S = 2.0
+
+
+async def test_requests_are_served_while_python_holds_the_gil(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    await engine.start(a_workload())
+    argv = [sys.executable, "-c", CLIENT, str(engine.http_port)]
+    interval = sys.getswitchinterval()
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        assert client.stdout.readline() == "ready\n"
+        # From here on no other thread gets the GIL: nothing below gives it up before the time is over.
+        sys.setswitchinterval(1000)
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        over = time.monotonic() + HELD_S
+        while time.monotonic() < over:
+            pass
+        sys.setswitchinterval(interval)
+        assert float(client.stdout.readline()) < over
+    await engine.shutdown(1.0)
