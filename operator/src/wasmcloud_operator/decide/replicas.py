@@ -32,16 +32,19 @@ def plan_replicas(
 ) -> ReplicaPlan:
     """Return the plan for a replica set; ``leaving`` are hosts that drain, ``loads`` the workloads on each host.
 
-    A replica on a draining host is replaced first and deleted once enough others are ready.
+    A replica on a draining host is replaced first and deleted once enough others are ready. A replacement that waits
+    for a host is given up for one that is made when there is a host for it.
     """
     wanted = replica_set.spec.replicas
     living = [child for child in children if not child.meta.is_deleting]
     moving = [child for child in living if child.host_id in leaving]
     staying = [child for child in living if child.host_id not in leaving]
-    missing = wanted - len(staying)
+    idle = [child for child in staying if child.host_id is None][: max(0, len(living) - wanted)] if moving else []
+    missing = wanted - len(staying) + len(idle)
     if missing > 0:
         create = _free_names(replica_set.meta.key.name, (child.meta.key.name for child in children), missing)
-        return ReplicaPlan(create, tuple(_replaced(moving, wanted, staying)), max(0, wanted - len(living)))
+        replaced = _replaced(moving, wanted, staying)
+        return ReplicaPlan(create, (*replaced, *idle), max(0, wanted - len(living)))
     surplus = _first_to_go(staying, len(staying) - wanted, loads or {})
     return ReplicaPlan((), (*surplus, *_replaced(moving, wanted, staying)))
 

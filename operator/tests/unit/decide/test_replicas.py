@@ -53,6 +53,12 @@ def test_a_replica_on_a_draining_host_is_replaced_before_it_goes() -> None:
     assert plan_replicas(replica_set(replicas=1), [old, ready], leaving=H1).delete == (old,)
 
 
+def test_a_replacement_that_fits_nowhere_is_given_up_and_a_missing_replica_is_not() -> None:
+    old, waiting = workload("old", on="h1", ready=True), workload("waiting")
+    assert plan_replicas(replica_set(replicas=1), [old, waiting], leaving=H1).delete == (waiting,)
+    assert plan_replicas(replica_set(replicas=2), [old, waiting], leaving=H1).delete == ()
+
+
 def test_a_replica_on_a_draining_host_that_does_not_serve_goes_at_once() -> None:
     old = workload("old", on="h1")
     assert plan_replicas(replica_set(replicas=1), [old], leaving=H1).delete == (old,)
