@@ -99,6 +99,9 @@ class Reason(Documented):
 
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image can't be pulled; the message has the registry's answer."
     IMAGE_NOT_COMPONENT = "ImageNotComponent", "The image holds no WebAssembly component."
+    IMAGE_NOT_FOUND = "ImageNotFound", "The registry has no such image or tag."
+    REGISTRY_ACCESS_DENIED = "RegistryAccessDenied", "The registry wants a login, or refuses that of the pull secret."
+    REGISTRY_UNAVAILABLE = "RegistryUnavailable", "The registry can't be asked; the message has the cause."
     INTERFACE_UNAVAILABLE = "InterfaceUnavailable", "The component imports an interface that no host offers."
     INVALID_EGRESS_RULE = "InvalidEgressRule", "An entry of an egress list is malformed; the message names each."
     INVALID_SPEC = "InvalidSpec", "The object breaks a rule of the API; the message has the field and the rule."

@@ -11,7 +11,7 @@ from wasmcloud_operator.engine.ports import Rejected
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 from wasmcloud.complaints import BadInput
-from wasmcloud.manifests import ARTIFACT_KIND, CONFIGURATION_KINDS, RUN_KINDS, Identity, Manifests
+from wasmcloud.manifests import CONFIGURATION_KINDS, RUN_KINDS, Identity, Manifests
 
 _REPLACED_KIND = "WorkloadReplicaSet"
 """Its changed template takes no effect on the replicas that run already, so it is made anew."""
@@ -62,9 +62,6 @@ class Applied:
             self._store.apply(body)
         except Rejected as error:
             raise BadInput(f"{identity}: {error}.") from None
-        if identity.kind == ARTIFACT_KIND:
-            # Nobody watches registries here: the image is used as it is named, its tag followed by the pull policy.
-            await self._store.patch_status(ref, {"artifactUrl": body["spec"]["image"]})
 
     async def _wait_until_not_leaving(self, ref: Ref) -> None:
         """Wait for an object's finalizers: until they have done their work it keeps its name."""

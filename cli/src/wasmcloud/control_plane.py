@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from wasmcloud_operator.adapters.logs import configure
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
+from wasmcloud_operator.adapters.oci_registry import OciRegistry
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
@@ -20,22 +22,27 @@ _CONFIG_INTERVAL_S = 0.5
 class ControlPlane:
     """The store and the engine that works on it."""
 
-    def __init__(self, nats_url: str, *, log: Path) -> None:
-        """Build both; what they log goes to the file ``log``."""
+    def __init__(self, nats_url: str, *, insecure_registries: Sequence[str], log: Path) -> None:
+        """Build both; what they log goes to the file ``log``. ``insecure_registries`` are asked in plain HTTP."""
         _log_to(log)
         clock = SystemClock()
         self.store = MemoryStore(clock)
+        self._registry = OciRegistry(insecure_registries)
         self._engine = Engine(
             self.store,
             self.store,
             NatsBus(NatsOptions(nats_url)),
+            self._registry,
             clock,
             Options(host_namespace=_HOST_NAMESPACE, config_interval_s=_CONFIG_INTERVAL_S),
         )
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await self._engine.run()
+        try:
+            await self._engine.run()
+        finally:
+            self._registry.close()
 
 
 def _log_to(log: Path) -> None:

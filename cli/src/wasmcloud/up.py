@@ -62,7 +62,8 @@ async def _serve(plan: Plan, screen: Screen, nats: LocalNats, hosts: Sequence[Lo
     from wasmcloud.reload import reload  # noqa: PLC0415
 
     is_watching = plan.options.is_watching
-    plane = ControlPlane(nats.url, log=plan.folder / "operator.log")
+    registries = plan.manifests.loopback_registries
+    plane = ControlPlane(nats.url, insecure_registries=registries, log=plan.folder / "operator.log")
     board = Board(hosts, screen, plan.components, ends_when_hopeless=not is_watching)
 
     async def apply() -> None:

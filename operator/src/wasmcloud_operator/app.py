@@ -12,6 +12,7 @@ from wasmcloud_operator.adapters import logs
 from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterError, connect
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
+from wasmcloud_operator.adapters.oci_registry import OciRegistry
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.adapters.web import AddressError, Metrics, WebServer
 from wasmcloud_operator.decide.schedule import Rules
@@ -40,7 +41,8 @@ async def run(settings: Settings) -> None:
         raise StartError(str(error)) from None
     watch = _watch(api, settings, claim_signals)
     bus = NatsBus(_nats_options(settings))
-    engine = Engine(api, watch, bus, SystemClock(), _engine_options(settings), metrics)
+    registry = OciRegistry(settings.allow_insecure_registry)
+    engine = Engine(api, watch, bus, registry, SystemClock(), _engine_options(settings), metrics)
     metrics.show(engine.figures)
     web = WebServer(lambda: _not_ready(watch, bus), metrics)
     try:
@@ -49,6 +51,7 @@ async def run(settings: Settings) -> None:
         await _until(stop, engine.run(), api.run())
     finally:
         await web.stop()
+        registry.close()
         await api.close()
     _log.info("operator_stopped")
 

@@ -48,6 +48,12 @@ def _namespace(value: str) -> str:
     return value
 
 
+def _registry(value: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?", value):
+        raise ValueError(f'"{value}" is no registry such as registry.example or 127.0.0.1:5000')
+    return value.lower()
+
+
 def _address(value: str) -> str:
     match = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\s]*):(\d{1,5})", value)
     if match is None or int(match[1]) > 65535:
@@ -81,6 +87,7 @@ Delay = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=3600)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 NamespaceName = Annotated[str, AfterValidator(_namespace)]
 Namespaces = Annotated[tuple[NamespaceName, ...], NoDecode, BeforeValidator(_split)]
+Registries = Annotated[tuple[Annotated[str, AfterValidator(_registry)], ...], NoDecode, BeforeValidator(_split)]
 Address = Annotated[str, AfterValidator(_address)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 
@@ -126,6 +133,9 @@ class Settings(BaseSettings):
 
     nats_tls_first: bool = False
     """Start TLS before the NATS server says anything."""
+
+    allow_insecure_registry: Registries = ()
+    """A registry `host[:port]` that is asked in plain HTTP; may be repeated."""
 
     allow_shared_hosts: bool = True
     """Workloads without an environment run on any host. When false: on hosts of their own namespace only."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from wasmcloud_api.wire import WorkloadState
+from wasmcloud_operator.model.keys import Kind
+
 from simulation import virtual_time
 from simulation.faults import by_object, only
 from simulation.hosts import BAD_IMAGE, SimHost
-from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, condition, deployment, key, ref, told
-from wasmcloud_api.wire import WorkloadState
-from wasmcloud_operator.model.keys import Kind
+from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, condition, deployment, key, told
 
 OUR_KINDS = (Kind.DEPLOYMENT, Kind.REPLICA_SET, Kind.WORKLOAD)
 READY = ("True", "Available")
@@ -232,7 +233,7 @@ async def test_an_artifact_is_waited_for_and_a_new_digest_rolls_out(world: World
         "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
         "kind": "Artifact",
         "metadata": {"namespace": NAMESPACE, "name": "shop-app"},
-        "spec": {"image": "registry.example/shop:1"},
+        "spec": {"image": "registry.example/shop:1", "interval": "10s"},
     }
     world.apply(artifact)
     await world.until(
@@ -240,8 +241,7 @@ async def test_an_artifact_is_waited_for_and_a_new_digest_rolls_out(world: World
     )
     for digit in "ab":
         digest = "sha256:" + digit * 64
-        status = {"artifactUrl": "registry.example/shop:1", "digest": digest}
-        await world.store.patch_status(ref(Kind.ARTIFACT, "shop-app"), status)
+        world.registry.digests["registry.example/shop:1"] = digest
         wanted = f"registry.example/shop@{digest}"
         await world.until(lambda wanted=wanted: [_image(host, uid) for uid in host.running] == [wanted])  # type: ignore[misc]
     await world.until(lambda: is_ready(world))

@@ -7,16 +7,18 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from simulation import virtual_time
-from simulation.bus import SimBus
-from simulation.faults import ShakyCluster
-from simulation.hosts import SimHost
-from simulation.virtual_time import SimClock
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.marks import PLACED_ON
+
+from simulation import virtual_time
+from simulation.bus import SimBus
+from simulation.faults import ShakyCluster
+from simulation.hosts import SimHost
+from simulation.registry import SimRegistry
+from simulation.virtual_time import SimClock
 
 NAMESPACE = "shop"
 HOSTS_NAMESPACE = "wasmcloud"
@@ -30,6 +32,7 @@ class World:
         self.clock = SimClock(random.Random(seed + 1))
         self.store = MemoryStore(self.clock)
         self.bus = SimBus()
+        self.registry = SimRegistry()
         self.options = options or Options(host_namespace=HOSTS_NAMESPACE)
         self.cluster = ShakyCluster(self.store, self.clock, random.Random(seed + 2))
         self.engine: Engine | None = None
@@ -37,7 +40,7 @@ class World:
 
     async def start(self) -> Engine:
         """Start the operator."""
-        self.engine = Engine(self.cluster, self.cluster, self.bus, self.clock, self.options)
+        self.engine = Engine(self.cluster, self.cluster, self.bus, self.registry, self.clock, self.options)
         self._task = asyncio.create_task(self.engine.run())
         await self.engine.ready()
         return self.engine

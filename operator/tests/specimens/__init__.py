@@ -11,7 +11,7 @@ from wasmcloud_operator.decide.run import Run, RunState
 from wasmcloud_operator.model.hosts import HostView
 from wasmcloud_operator.model.keys import Kind
 from wasmcloud_operator.model.metadata import timestamp
-from wasmcloud_operator.model.views import DeploymentView, ReplicaSetView, WorkloadView, parse
+from wasmcloud_operator.model.views import ArtifactView, DeploymentView, ReplicaSetView, WorkloadView, parse
 
 NAMESPACE = "shop"
 GIB = 1 << 30
@@ -98,3 +98,13 @@ def deployment(name: str = "web", replicas: int = 1, **spec: Any) -> DeploymentV
 def run(on: str = "h1", state: RunState = RunState.RUNNING, **more: Any) -> Run:
     """Return a run."""
     return Run(**{"host_id": HostId(on), "state": state, "since_s": 0.0, "generation": 1, **more})
+
+
+def artifact(
+    image: str = "r.example/app:1", *, generation: int = 1, status: dict[str, Any] | None = None, **spec: Any
+) -> ArtifactView:
+    """Return an Artifact."""
+    meta = metadata("app", generation=generation)
+    view = parse(Kind.ARTIFACT, {"metadata": meta, "spec": {"image": image, **spec}, "status": status or {}})
+    assert isinstance(view, ArtifactView)
+    return view

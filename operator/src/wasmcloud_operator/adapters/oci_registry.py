@@ -1,4 +1,4 @@
-"""Questions to OCI registries, by oras: which manifest does a tag name now?
+"""Asks OCI registries, by oras, which manifest a tag names now.
 
 oras knows the registries' logins. Its own retries are left out, for the engine's clock says when to ask again.
 """
@@ -11,10 +11,11 @@ import logging
 import re
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any, Final
 
 import requests
-from oras.auth import TokenAuth
+from oras.auth import AuthenticationException, TokenAuth
 from oras.container import Container
 from oras.defaults import default_manifest_accepted_media_types
 from oras.provider import Registry as Oras
@@ -91,6 +92,8 @@ class _Inquiry:
             return self._read(response)
         except RegistryError:
             raise
+        except AuthenticationException:
+            raise self._denied(401) from None
         except requests.exceptions.SSLError as error:
             raise RegistryUnavailable(f"{self._who()} has no TLS that is trusted: {_tls_cause(error)}") from None
         except requests.exceptions.Timeout:
@@ -104,7 +107,7 @@ class _Inquiry:
 
     def _ask(self, verb: str) -> requests.Response:
         once = Oras.do_request.__wrapped__  # the decorator around it sleeps and tries again for minutes
-        response: requests.Response = once(self._oras, self._url, verb, headers=dict(_ACCEPT), stream=True)
+        response: requests.Response = once(self._oras, self._url, verb, headers=dict(_ACCEPT))
         return response
 
     def _read(self, response: requests.Response) -> str:
@@ -122,7 +125,7 @@ class _Inquiry:
 
     def _computed(self, response: requests.Response) -> str:
         """Return the digest of a manifest, for a registry that doesn't name it."""
-        manifest = response.raw.read(_MANIFEST_LENGTH + 1, decode_content=True)
+        manifest = response.content
         if not manifest or len(manifest) > _MANIFEST_LENGTH:
             raise RegistryUnavailable(f"{self._who()} gave no manifest of up to {_MANIFEST_LENGTH >> 20} MiB")
         return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
@@ -131,14 +134,87 @@ class _Inquiry:
         """Name what fails on the way too, such as the server that gives tokens."""
         if response.status_code == 429 or response.status_code >= 500:
             raise RegistryUnavailable(f"{self._who()} answered {response.status_code}")
-        if "token" in response.url and response.status_code in {401, 403}:
-            raise self._denied(response.status_code)
 
     def _denied(self, status: int) -> AccessDenied:
         if self._has_login:
-            return AccessDenied(f'{self._who()} answered {status}: the pull secret\'s login may not read "{self._image}"')
-        missing = "there is no login for it: imagePullSecret must name a Secret that has one"
-        return AccessDenied(f"{self._who()} answered {status}, and {missing}")
+            return AccessDenied(f'{self._who()} answered {status}: the pull secret gives no access to "{self._image}"')
+        why = "and imagePullSecret names no Secret with a login for it"
+        return AccessDenied(f'{self._who()} answered {status} for "{self._image}", {why}')
 
     def _who(self) -> str:
         return f'the registry "{self._registry}"'
+
+
+class _Login(TokenAuth):  # type: ignore[misc]
+    """Answers a registry's challenge, whether it wants a token or the password itself.
+
+    oras has a class for either, and wants to be told beforehand which of them a registry needs.
+    """
+
+    def __init__(self, oras: Oras, credentials: Credentials | None) -> None:
+        super().__init__()
+        self.session, self.prefix, self._tls_verify = oras.session, oras.prefix, True
+        if credentials is not None:
+            self.set_basic_auth(credentials.username, credentials.password)
+
+    def authenticate_request(
+        self, original: requests.Response, headers: dict[str, str], refresh: bool = False
+    ) -> tuple[dict[str, str], bool]:
+        """Return the headers for the next try. Raises AuthenticationException when there is nothing to try."""
+        challenge = original.headers.get("Www-Authenticate") or ""
+        password = getattr(self, "_basic_auth", None)
+        if challenge.lower().startswith("basic") and password is not None:
+            return {**headers, "Authorization": f"Basic {password}"}, True
+        if not challenge.lower().startswith("bearer"):
+            raise AuthenticationException("no login")
+        found, is_changed = super().authenticate_request(original, headers, refresh)
+        if not is_changed:
+            raise AuthenticationException("no token")
+        return found, True
+
+
+class _Bounded(HTTPAdapter):
+    """Waits for nothing for ever, and takes no more than a manifest's length of anything."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Send a request within the time limits; the connection is done with when the response is there."""
+        limits = {"timeout": (_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S), "stream": True}
+        response = super().send(request, **{**options, **limits})
+        body = response.raw.read(_MANIFEST_LENGTH + 1, decode_content=True)
+        response.raw.close()
+        response.raw = BytesIO(body)
+        return response
+
+
+class _NoPlainHttp(HTTPAdapter):
+    """Sends nothing: a redirect or a server of tokens must not lead away from TLS."""
+
+    def __init__(self, registry: str) -> None:
+        super().__init__()
+        self._registry = registry
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]  # noqa: ARG002
+        """Refuse. Raises RegistryUnavailable."""
+        raise RegistryUnavailable(f'the registry "{self._registry}" leads to plain HTTP, which is not allowed')
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _tls_cause(error: requests.exceptions.SSLError) -> str:
+    text = str(error)
+    if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
+        return "it speaks plain HTTP, which --allow-insecure-registry has to allow"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return re.sub(r"^.*CERTIFICATE_VERIFY_FAILED\]\s*|\s*\(_ssl.*$", "", text, flags=re.DOTALL)
+    return "the handshake failed"
+
+
+def _connection_cause(error: requests.exceptions.ConnectionError) -> str:
+    text = str(error)
+    if "Failed to resolve" in text or "NameResolutionError" in text:
+        return "the host is unknown"
+    if "refused" in text:
+        return "nobody listens there"
+    return "the connection was lost"

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wasmcloud_api.crds import Component, ConfigLayer, Service, WorkloadSpec
+from wasmcloud_api.crds import Component, ConfigLayer, Service, WorkloadDeploymentSpec, WorkloadSpec
 from wasmcloud_api.names import ARTIFACT_SCHEME
 
+from wasmcloud_operator.model.images import registry_host, registry_of
+
 DOCKER_CONFIG_KEY = ".dockerconfigjson"
-_DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ def references(spec: WorkloadSpec) -> References:
     )
 
 
+def artifacts_of(spec: WorkloadDeploymentSpec) -> dict[str, str]:
+    """Return the Artifacts of a deployment by the names its images use.
+
+    A name that `spec.artifacts` doesn't explain is the Artifact's own.
+    """
+    explained = {entry.name: entry.artifact_from.name for entry in spec.artifacts}
+    return {name: name for name in references(spec.template.spec).artifacts} | explained
+
+
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
@@ -91,20 +101,8 @@ def credentials_for(image: str, secret: Mapping[str, bytes]) -> Credentials | No
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f'its key "{DOCKER_CONFIG_KEY}" is not the JSON of a Docker configuration') from None
     wanted = registry_of(image)
-    found = [entry for key, entry in entries if _registry_key(key) == wanted]
+    found = [entry for key, entry in entries if registry_host(key) == wanted]
     return _login(found[0]) if found else None
-
-
-def registry_of(image: str) -> str:
-    """Return the registry of an image; an image without one is Docker Hub's."""
-    first, slash, _ = image.partition("/")
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return _registry_key(first) if is_host else "docker.io"
-
-
-def _registry_key(text: str) -> str:
-    host = text.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
-    return "docker.io" if host in _DOCKER_HUB else host
 
 
 def _login(entry: Any) -> Credentials:

@@ -183,7 +183,7 @@ def status_patch(old: Json, new: Json) -> dict[str, Any]:
 
 def is_urgent(old: Json, new: Json) -> bool:
     """Whether a new status tells people or programs something they act on: not mere progress, nor mere words."""
-    if any(old.get(key) != new.get(key) for key in ("currentReplicas", "hostId") if key in old):
+    if any(old.get(key) != new.get(key) for key in ("currentReplicas", "hostId", "digest") if key in old):
         return True
     before = {c.get("type"): c for c in old.get("conditions") or ()}
     for condition in new.get("conditions") or ():

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from wasmcloud_api.conditions import Reason
+from wasmcloud_api.conditions import ArtifactCondition, Reason
 from wasmcloud_api.crds import Component, Service, WorkloadSpec
 from wasmcloud_api.names import ARTIFACT_SCHEME
 
@@ -15,6 +15,7 @@ from wasmcloud_operator.decide.render import Settings
 from wasmcloud_operator.engine.apply import Apply
 from wasmcloud_operator.engine.ports import ClusterError
 from wasmcloud_operator.engine.store import Store
+from wasmcloud_operator.model.conditions import find
 from wasmcloud_operator.model.keys import Key
 from wasmcloud_operator.model.views import ArtifactView
 
@@ -69,8 +70,18 @@ class Configuration:
             raise ConfigError(Reason.ARTIFACT_NOT_FOUND, f'the Artifact "{artifact.name}" does not exist')
         image = view.image if isinstance(view, ArtifactView) else None
         if image is None:
-            raise ConfigError(Reason.ARTIFACT_NOT_READY, f'the Artifact "{artifact.name}" has no image yet')
+            why = (find(view.conditions, ArtifactCondition.READY) or {}).get("message")
+            text = f'the Artifact "{artifact.name}" has no image yet'
+            raise ConfigError(Reason.ARTIFACT_NOT_READY, f"{text}: {why}" if why else text)
         return image
+
+    async def login(self, artifact: ArtifactView) -> Credentials | None:
+        """Return the login that an artifact's pull secret has for its registry; raises ConfigError."""
+        if artifact.spec.image_pull_secret is None:
+            return None
+        name = artifact.spec.image_pull_secret.name
+        secrets = await self._secrets(artifact.meta.key.namespace, [name])
+        return _login(name, artifact.spec.image, secrets[name])
 
     async def _config_maps(self, namespace: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
         return await _each(namespace, names, "ConfigMap", Reason.CONFIG_MAP_NOT_FOUND, self._apply.read_config_map)
@@ -113,10 +124,14 @@ def _logins(
             continue
         name = part.image_pull_secret.name
         image = artifacts.get(part.image.removeprefix(ARTIFACT_SCHEME), part.image)
-        try:
-            login = credentials_for(image, secrets[name])
-        except ValueError as error:
-            raise ConfigError(Reason.PULL_SECRET_INVALID, f'the Secret "{name}" is no pull secret: {error}') from None
+        login = _login(name, image, secrets[name])
         if login is not None:
             logins[name, image] = login
     return logins
+
+
+def _login(name: str, image: str, secret: Mapping[str, bytes]) -> Credentials | None:
+    try:
+        return credentials_for(image, secret)
+    except ValueError as error:
+        raise ConfigError(Reason.PULL_SECRET_INVALID, f'the Secret "{name}" is no pull secret: {error}') from None

@@ -17,7 +17,7 @@ from wasmcloud_operator.decide.deployment_status import (
     is_complete,
     progress_mark,
 )
-from wasmcloud_operator.decide.references import references
+from wasmcloud_operator.decide.references import artifacts_of, references
 from wasmcloud_operator.decide.render import effective_template, new_replica_set, replica_set_name
 from wasmcloud_operator.decide.rollout import RolloutPlan, SetState, next_revision, plan_rollout
 from wasmcloud_operator.engine.configuration import ConfigError, Configuration
@@ -91,8 +91,8 @@ class Deployments:
     async def _wanted(self, view: DeploymentView) -> _Wanted:
         namespace = view.meta.key.namespace
         images = {
-            entry.name: self._configuration.image(Key(namespace, entry.artifact_from.name))
-            for entry in view.spec.artifacts
+            name: self._configuration.image(Key(namespace, artifact))
+            for name, artifact in artifacts_of(view.spec).items()
         }
         return _Wanted(effective_template(view, images), await self._config(view))
 

@@ -7,6 +7,7 @@ import logging
 from typing import Final
 
 from wasmcloud_operator.engine.apply import Apply
+from wasmcloud_operator.engine.artifacts import Artifacts
 from wasmcloud_operator.engine.audit import Audit
 from wasmcloud_operator.engine.commands import Commands
 from wasmcloud_operator.engine.configuration import Configuration
@@ -20,7 +21,7 @@ from wasmcloud_operator.engine.liveness import Prober
 from wasmcloud_operator.engine.measure import Measure, Unmeasured
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.engine.placements import Placements
-from wasmcloud_operator.engine.ports import Bus, Clock, Cluster, Watch
+from wasmcloud_operator.engine.ports import Bus, Clock, Cluster, Registry, Watch
 from wasmcloud_operator.engine.queue import Queue
 from wasmcloud_operator.engine.reconcile import Reconciler
 from wasmcloud_operator.engine.replica_sets import ReplicaSets
@@ -48,6 +49,7 @@ class Engine:
         cluster: Cluster,
         watch: Watch,
         bus: Bus,
+        registry: Registry,
         clock: Clock,
         options: Options,
         measure: Measure | None = None,
@@ -64,6 +66,7 @@ class Engine:
         self._workloads = Workloads(context, self._runs, lifecycle, self._audit, self._routes)
         self._replica_sets = ReplicaSets(context, self._runs, self._workloads)
         self._deployments = Deployments(context, configuration)
+        self._artifacts = Artifacts(context, configuration, registry)
         self._host_objects = HostObjects(context)
         self._prober = Prober(context)
         self._reconciler = Reconciler(
@@ -73,6 +76,7 @@ class Engine:
                 Kind.WORKLOAD: self._workloads.reconcile,
                 Kind.REPLICA_SET: self._replica_sets.reconcile,
                 Kind.DEPLOYMENT: self._deployments.reconcile,
+                Kind.ARTIFACT: self._artifacts.reconcile,
                 Kind.SERVICE: self._routes.reconcile,
             },
         )
@@ -148,6 +152,8 @@ class Engine:
                 self._replica_sets.forget(ref.key)
             case Kind.DEPLOYMENT:
                 self._deployments.forget(before.meta.uid)
+            case Kind.ARTIFACT:
+                self._artifacts.forget(before.meta.uid)
             case Kind.HOST:
                 self._host_objects.forget(ref.key.name)
 

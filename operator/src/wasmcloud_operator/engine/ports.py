@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from wasmcloud_operator.decide.references import Credentials
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 JsonObject = Mapping[str, Any]
@@ -148,6 +149,30 @@ class Bus(Protocol):
 
     def connection_count(self) -> int:
         """Return how many connections were made so far: it grows with a reconnect, so even a short break is noticed."""
+        ...
+
+
+class RegistryError(Exception):
+    """A registry did not say which digest an image has. The message is one sentence and holds no secret."""
+
+
+class NoSuchImage(RegistryError):
+    """The registry has no such repository or tag, or the image's name is none."""
+
+
+class AccessDenied(RegistryError):
+    """The registry wants a login, or refuses the one that it was given (401, 403)."""
+
+
+class RegistryUnavailable(RegistryError):
+    """The registry can't be reached or does not answer as one: try again later."""
+
+
+class Registry(Protocol):
+    """OCI registries."""
+
+    async def digest(self, image: str, credentials: Credentials | None) -> str:
+        """Return the digest that the image's tag has now, `sha256:<hex>`. Raises RegistryError."""
         ...
 
 

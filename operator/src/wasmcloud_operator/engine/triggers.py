@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmcloud_api.names import HostId, HostName
 
-from wasmcloud_operator.decide.references import references
+from wasmcloud_operator.decide.references import artifacts_of, references
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.fleet import Member
 from wasmcloud_operator.engine.owners import deployment_of, replica_set_of
@@ -117,5 +117,5 @@ class Triggers:
 
 def _names(view: View, artifact: str) -> bool:
     if isinstance(view, DeploymentView):
-        return any(entry.artifact_from.name == artifact for entry in view.spec.artifacts)
+        return artifact in artifacts_of(view.spec).values()
     return isinstance(view, WorkloadView) and artifact in references(view.spec).artifacts

@@ -14,6 +14,7 @@ from wasmcloud_api.crds import ArtifactSpec, WorkloadDeploymentSpec, WorkloadRep
 from wasmcloud_api.names import DEPLOYMENT_LABEL, ROUTE_MANAGER_LABEL, SERVICE_NAME_LABEL, HostId
 
 from wasmcloud_operator.model.conditions import is_true, since_s
+from wasmcloud_operator.model.images import pinned, repository
 from wasmcloud_operator.model.keys import Key, Kind
 from wasmcloud_operator.model.marks import CONFIG_DIGEST, PLACED_ON, REVISION
 from wasmcloud_operator.model.metadata import Metadata, parse_metadata
@@ -145,11 +146,14 @@ class ArtifactView(_Object):
 
     @property
     def image(self) -> str | None:
-        """The image to pull, by its digest where that is known; None until the artifact is resolved."""
+        """The image to pull, by its digest where that is known; None until the artifact is resolved.
+
+        What a tag was resolved to serves on until the repository's next tag is; another repository's doesn't.
+        """
         url, digest = str(self.status.get("artifactUrl") or ""), str(self.status.get("digest") or "")
-        if not url or "@" in url or not digest:
-            return url or None
-        return f"{_without_tag(url)}@{digest}"
+        if not url or repository(url) != repository(self.spec.image):
+            return None
+        return pinned(url, digest) if digest else url
 
 
 @dataclass(frozen=True)
@@ -276,11 +280,6 @@ def _service(meta: Metadata, status: Json, spec: Json) -> ServiceView:
         is_headless=spec.get("clusterIP") == "None",
         port_names=tuple(str(port.get("name") or "") for port in spec.get("ports") or ()),
     )
-
-
-def _without_tag(url: str) -> str:
-    path, _, last = url.rpartition("/")
-    return f"{path}/{last.partition(':')[0]}" if path else last.partition(":")[0]
 
 
 def _sentence(error: ValidationError) -> str:

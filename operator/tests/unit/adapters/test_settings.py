@@ -33,6 +33,11 @@ def test_defaults() -> None:
         (("--watch-namespaces", ""), "watch_namespaces", ()),
         (("--no-allow-shared-hosts",), "allow_shared_hosts", False),
         (("--nats-tls-first",), "nats_tls_first", True),
+        (
+            ("--allow-insecure-registry", "127.0.0.1:5000", "--allow-insecure-registry=Reg.local"),
+            "allow_insecure_registry",
+            ("127.0.0.1:5000", "reg.local"),
+        ),
         (("--probe-interval", "250ms"), "probe_interval", 0.25),
         (("--probe-interval", "2"), "probe_interval", 2.0),
         (("--silent-host-timeout", "1m"), "silent_host_timeout", 60.0),
@@ -55,6 +60,10 @@ def test_flags(flags: tuple[str, ...], field: str, value: object) -> None:
         ((*NAMESPACE, "--leader-elect"), "unknown: --leader-elect; see --help"),
         (("--operator-namespace", "Ops"), '--operator-namespace: "Ops" is no name of a namespace'),
         ((*NAMESPACE, "--watch-namespaces", "a,b/c"), '--watch-namespaces: "b/c" is no name of a namespace'),
+        (
+            (*NAMESPACE, "--allow-insecure-registry", "http://r"),
+            '--allow-insecure-registry: "http://r" is no registry such as registry.example or 127.0.0.1:5000',
+        ),
         ((*NAMESPACE, "--nats-url", "http://h:1"), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-url", "nats://"), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-url", "nats://h:x"), "--nats-url: must be of the form nats://host:4222"),

@@ -16,8 +16,8 @@ from wasmcloud_operator.decide.references import (
     config_digest,
     credentials_for,
     references,
-    registry_of,
 )
+from wasmcloud_operator.model.images import registry_of
 
 
 def secret(auths: Any) -> dict[str, bytes]:
