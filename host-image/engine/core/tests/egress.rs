@@ -124,7 +124,7 @@ async fn no_rule_opens_the_loopback_whatever_it_is_called() {
             let said = fetch(&ground, name, &format!("http://{host}:{port}/")).await;
             // 127.1 is no address to us but a name, and whether the resolver takes it for one is the machine's matter.
             assert!(
-                said == denied() || (host == "127.1" && said.1 == "DNS-error"),
+                said == denied() || (host == "127.1" && said.1.starts_with("DNS-error")),
                 "{name} {host}: {said:?}"
             );
         }
@@ -176,10 +176,8 @@ async fn failures_have_their_own_codes() {
             fetch(&ground, name, &format!("https://{plain}/")).await,
             (502, "TLS-protocol-error".into())
         );
-        assert_eq!(
-            fetch(&ground, name, "http://no-such-name.invalid/").await,
-            (502, "DNS-error".into())
-        );
+        let (status, code) = fetch(&ground, name, "http://no-such-name.invalid/").await;
+        assert!(status == 502 && code.starts_with("DNS-error"), "{code}");
     }
 }
 
