@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from simulation.hosts import SimHost
 from wasmcloud_api.wire import encode
 from wasmcloud_operator.engine.ports import Disconnected, Hear, NoReply, NoResponders
+
+from simulation.hosts import SimHost
 
 HEARTBEAT_EVERY_S = 15.0
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from simulation.virtual_time import SimClock
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.engine.ports import Conflict, JsonObject, Occurrence, See, Unavailable
 from wasmcloud_operator.model.keys import Key, Kind, Ref
+
+from simulation.virtual_time import SimClock
 
 T = TypeVar("T")
 

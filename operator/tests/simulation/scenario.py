@@ -8,15 +8,16 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from simulation.faults import Weather
-from simulation.hosts import BAD_IMAGE, SimHost
-from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, deployment, key, ref, service
 from wasmcloud_api.crds import WorkloadDeploymentSpec
 from wasmcloud_api.names import DRAINING_LABEL
 from wasmcloud_api.wire import WorkloadState, encode
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.model.keys import Kind
 from wasmcloud_operator.model.marks import MAX_WORKLOADS
+
+from simulation.faults import Weather
+from simulation.hosts import BAD_IMAGE, SimHost
+from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, deployment, key, ref, service
 
 OPTIONS = Options(host_namespace=HOSTS_NAMESPACE, probe_interval_s=1.0, resync_interval_s=60.0)
 IMAGES = [f"registry.example/app:{n}" for n in range(1, 5)]

@@ -6,14 +6,15 @@ import asyncio
 import logging
 from typing import Any
 
-from simulation.hosts import BAD_IMAGE, SimHost
-from simulation.scenario import SERVICE_COUNT, Scenario
-from simulation.world import NAMESPACE, World, condition
 from wasmcloud_api.crds import WorkloadDeploymentSpec
 from wasmcloud_api.names import DEPLOYMENT_LABEL, DRAINING_LABEL
 from wasmcloud_operator.decide.rollout import bounds
 from wasmcloud_operator.model.keys import Kind
 from wasmcloud_operator.model.marks import MAX_WORKLOADS
+
+from simulation.hosts import BAD_IMAGE, SimHost
+from simulation.scenario import SERVICE_COUNT, Scenario
+from simulation.world import NAMESPACE, World, condition
 
 LOOK_EVERY_S = 0.5
 UNDISTURBED_S = 60.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from wasmcloud_api.names import DRAINING_LABEL
+from wasmcloud_api.wire import encode
+from wasmcloud_operator.model.keys import Kind
+
 from simulation import virtual_time
 from simulation.faults import only
 from simulation.hosts import SimHost
 from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, condition, deployment, told
-from wasmcloud_api.names import DRAINING_LABEL
-from wasmcloud_api.wire import encode
-from wasmcloud_operator.model.keys import Kind
 
 READY = ("True", "Available")
 OUR_KINDS = (Kind.DEPLOYMENT, Kind.REPLICA_SET, Kind.WORKLOAD)

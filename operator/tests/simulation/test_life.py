@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ def test_a_new_deployment_stays_in_its_budget_of_writes(start_s: float, has_even
 
 @told
 async def test_a_steady_hour_writes_nothing_but_host_statuses(world: World) -> None:
+    world.options = replace(world.options, probe_interval_s=5.0)
     for n in range(3):
         world.add_host(SimHost(f"h{n}", f"host-{n}"))
     await world.start()

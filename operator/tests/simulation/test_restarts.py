@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from wasmcloud_operator.model.keys import Kind
+
 from simulation import virtual_time
 from simulation.faults import only
 from simulation.hosts import SimHost
 from simulation.world import World, condition, deployment, told
-from wasmcloud_operator.model.keys import Kind
 
 READY = ("True", "Available")
 OUR_KINDS = (Kind.DEPLOYMENT, Kind.REPLICA_SET, Kind.WORKLOAD)

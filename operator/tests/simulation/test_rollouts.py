@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from wasmcloud_operator.model.keys import Kind
+
 from simulation import virtual_time
 from simulation.hosts import BAD_IMAGE, SimHost
 from simulation.world import World, condition, deployment, told
-from wasmcloud_operator.model.keys import Kind
 
 READY = ("True", "Available")
 OLD, NEW = "registry.example/hello:1", "registry.example/hello:2"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from wasmcloud_operator.model.keys import Kind
+
 from simulation import virtual_time
 from simulation.faults import only
 from simulation.scenario import Scenario
 from simulation.spectator import READY, Broken, Spectator
 from simulation.world import condition
-from wasmcloud_operator.model.keys import Kind
 
 CONVERGED_WITHIN_S = 400.0
 """The longest pause between two tries is 60 s, and lost news are found after 60 s; some of each may follow another."""
