@@ -117,6 +117,28 @@ def blocked(run: Run, reason: Reason, message: str, *, now_s: float, retry_s: fl
     )
 
 
+_NOT_COMPONENT: Final = (
+    "not a component",
+    "not webassembly",
+    "not a webassembly component",
+    "no component",
+    "truncated",
+)
+"""How hosts, v2's too, say that a file is something else."""
+
+_NOT_PROVIDED: Final = (
+    "nothing provides",
+    "did not ask for",
+    "does not have",
+    "this host has",
+    "not found",
+    "unavailable",
+    "no host",
+    "matching",
+)
+"""How hosts, v2's too, say that an import is met by nobody."""
+
+
 def start_failure(message: str) -> Reason:
     """Return the reason behind a host's ERROR. Hosts send text only, so the text decides."""
     text = message.lower()
@@ -124,8 +146,8 @@ def start_failure(message: str) -> Reason:
         return Reason.IMAGE_PULL_FAILED
     if "invalid local_resources" in text or "invalid allowed_" in text:
         return Reason.INVALID_EGRESS_RULE
-    if "not a component" in text or "not a webassembly component" in text or "no component" in text:
+    if any(words in text for words in _NOT_COMPONENT):
         return Reason.IMAGE_NOT_COMPONENT
-    if "import" in text and ("not found" in text or "unavailable" in text or "no host" in text or "matching" in text):
+    if "import" in text and any(words in text for words in _NOT_PROVIDED):
         return Reason.INTERFACE_UNAVAILABLE
     return Reason.START_FAILED

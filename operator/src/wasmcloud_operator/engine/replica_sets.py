@@ -23,7 +23,7 @@ from wasmcloud_operator.engine.runs import Runs
 from wasmcloud_operator.engine.workloads import Workloads
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.metadata import parse_metadata
-from wasmcloud_operator.model.views import BrokenView, ReplicaSetView, group_of, memory_bytes
+from wasmcloud_operator.model.views import BrokenView, ReplicaSetView, memory_bytes
 
 
 class ReplicaSets:
@@ -72,7 +72,7 @@ class ReplicaSets:
 
         What is missing and fits nowhere is made to wait; a replacement that fits nowhere isn't made at all.
         """
-        key, spec, group = view.meta.key, view.spec.template.spec, group_of(view)
+        key, spec, group = view.meta.key, view.spec.template.spec, view.meta.uid
         self._stuck.pop(key, None)
         if not plan.create:
             return []
@@ -89,7 +89,7 @@ class ReplicaSets:
         deployment = deployment_of(context.store, view)
         spread = deployment.spec.topology_spread_constraints if deployment is not None else ()
         demand = demand_of(view.meta.key.namespace, view.spec.template.spec, spread)
-        scene = context.placements.scene(context.fleet.candidates(), group_of(view), context.options.rules)
+        scene = context.placements.scene(context.fleet.candidates(), view.meta.uid, context.options.rules)
         return place_many(demand, count, scene)[0]
 
     async def _create(self, view: ReplicaSetView, name: str, host_id: HostId | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from wasmcloud_api.conditions import ReplicaSetCondition, WorkloadCondition
 from wasmcloud_api.crds import ArtifactSpec, WorkloadDeploymentSpec, WorkloadReplicaSetSpec, WorkloadSpec
-from wasmcloud_api.names import DEPLOYMENT_LABEL, ROUTE_MANAGER_LABEL, SERVICE_NAME_LABEL, HostId
+from wasmcloud_api.names import ROUTE_MANAGER_LABEL, SERVICE_NAME_LABEL, HostId
 
 from wasmcloud_operator.model.conditions import is_true, since_s
 from wasmcloud_operator.model.images import pinned, repository
@@ -93,9 +93,11 @@ class WorkloadView(_Object):
 
     @cached_property
     def group(self) -> str:
-        """What its replicas are spread by: its deployment, else its replica set, else itself."""
-        owner = self.meta.owner
-        return _group(self.meta, owner.uid if owner is not None else self.meta.uid)
+        """What its replicas are spread by: its replica set, else itself.
+
+        Not the deployment: in a rollout the old set's replicas are about to go, and those of the new set stay.
+        """
+        return self.meta.owner.uid if self.meta.owner is not None else self.meta.uid
 
     @cached_property
     def memory_bytes(self) -> int:
@@ -251,16 +253,6 @@ def parse(kind: Kind, body: Json) -> View:
                 return _service(meta, status, spec)
     except ValidationError as error:
         return BrokenView(meta, status, _sentence(error))
-
-
-def group_of(replica_set: ReplicaSetView) -> str:
-    """Return what the replicas of a set are spread by."""
-    return _group(replica_set.meta, replica_set.meta.uid)
-
-
-def _group(meta: Metadata, uid: str) -> str:
-    deployment = meta.labels.get(DEPLOYMENT_LABEL)
-    return f"{meta.key.namespace}/{deployment}" if deployment else uid
 
 
 def memory_bytes(spec: WorkloadSpec) -> int:

@@ -92,7 +92,7 @@ def test_a_workload_is_placed_and_protected_from_its_creation() -> None:
     view = parse(Kind.WORKLOAD, body)
     assert view.host_id == "h1"  # type: ignore[union-attr]
     assert view.meta.finalizers == (WORKLOAD_FINALIZER,)
-    assert view.group == "shop/web"  # type: ignore[union-attr]
+    assert view.group == replica_set("set").meta.uid  # type: ignore[union-attr]
     assert parse(Kind.WORKLOAD, new_workload(replica_set("set"), "set-1", None)).host_id is None  # type: ignore[union-attr]
 
 

@@ -30,6 +30,10 @@ def seen(one: Run | None, status: WorkloadStatus | None, *, ready: bool = False)
         ("failed to pull image for component 'a': 401", Reason.IMAGE_PULL_FAILED),
         ("invalid local_resources for component a: invalid allowed_hosts: ...", Reason.INVALID_EGRESS_RULE),
         ("the image is not a component", Reason.IMAGE_NOT_COMPONENT),
+        ('the file is text, not WebAssembly: it starts with "hello"', Reason.IMAGE_NOT_COMPONENT),
+        ("the file ends early: it is truncated after 90 bytes", Reason.IMAGE_NOT_COMPONENT),
+        ("component a imports acme:x/y@1.0.0, which nothing provides: it is not WASI", Reason.INTERFACE_UNAVAILABLE),
+        ("component a imports wasi:http/types@0.9.9, which this host does not have", Reason.INTERFACE_UNAVAILABLE),
         (
             "component imports instance `acme:thing/do`, but a matching implementation was not found",
             Reason.INTERFACE_UNAVAILABLE,

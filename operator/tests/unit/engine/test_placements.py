@@ -7,17 +7,18 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 from specimens import metadata
-from wasmcloud_api.names import DEPLOYMENT_LABEL, HostId
+from wasmcloud_api.names import API_VERSION, HostId
 from wasmcloud_operator.decide.schedule import Load, Rules
 from wasmcloud_operator.engine.placements import Placements
 from wasmcloud_operator.engine.store import Store
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
-GROUP = "shop/web"
+GROUP = "uid-of-web-1"
 
 
 def put(store: Store, name: str, on: str | None, version: int, *, going: bool = False) -> None:
-    meta = metadata(name, resourceVersion=str(version), labels={DEPLOYMENT_LABEL: "web"})
+    owner = {"apiVersion": API_VERSION, "kind": Kind.REPLICA_SET, "name": "web-1", "uid": GROUP, "controller": True}
+    meta = metadata(name, resourceVersion=str(version), ownerReferences=[owner])
     if going:
         meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     limit = {"memoryLimitMb": 1}
