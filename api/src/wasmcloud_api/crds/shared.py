@@ -43,7 +43,7 @@ class KubernetesService(Resource):
     """A Service whose EndpointSlices the operator keeps."""
 
     name: Annotated[str, Field(min_length=1, max_length=63)]
-    """Name of a Service in the same namespace: without a selector, and with a port named `http` unless it is headless."""
+    """Name of a Service in the same namespace: without selector, and with a port named `http` unless it is headless."""
 
 
 class KubernetesSpec(Resource):
