@@ -134,6 +134,25 @@ def test_hopeless_is_when_nothing_serves_and_nothing_can(objects: list[dict[str,
     assert picture_of(objects, ADDRESSES).is_hopeless == is_hopeless
 
 
+def waiting_for_artifact(status: str) -> list[dict[str, Any]]:
+    top, *sets = deployment_with()
+    return [
+        top | {"status": ready("False", "ArtifactNotReady")},
+        *sets,
+        made("Artifact", "a", status=ready(status, "Why")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "is_hopeless"),
+    [("Unknown", "ArtifactNotReady", False), ("True", "ArtifactNotReady", False), ("False", "Why", True)],
+)
+def test_an_artifact_is_waited_for_until_it_fails(status: str, state: str, *, is_hopeless: bool) -> None:
+    picture = picture_of(waiting_for_artifact(status), ADDRESSES)
+    assert only_row(picture).state == state
+    assert picture.is_hopeless == is_hopeless
+
+
 def test_plain_lines_say_it_all() -> None:
     config = {"host": "hello.localhost"}
     http = {"namespace": "wasi", "package": "http", "interfaces": ["incoming-handler"], "config": config}

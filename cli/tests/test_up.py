@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+from typing import Any
 
 import psutil
 import pytest
@@ -243,37 +244,63 @@ def test_a_small_terminal_shows_what_matters(hello_desk: Desk) -> None:
     terminal.wait_for("default/hello   1/1     Running", f"Open  http://hello.localhost:{hello_desk.port}/")
 
 
-def test_a_component_from_a_registry_of_this_machine(desk: Desk, oci_registry: OciRegistry) -> None:
-    oci_registry.push("team/hello", "1", (HELLO / "hello.wasm").read_bytes())
-    login = {
+def login(registry: OciRegistry) -> dict[str, object]:
+    """A pull secret."""
+    return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "login"},
         "type": "kubernetes.io/dockerconfigjson",
-        "stringData": {".dockerconfigjson": oci_registry.docker_config()},
+        "stringData": {".dockerconfigjson": registry.docker_config()},
     }
+
+
+def test_a_component_from_a_registry_of_this_machine(desk: Desk, oci_registry: OciRegistry) -> None:
+    oci_registry.push("team/hello", "1", (HELLO / "hello.wasm").read_bytes())
     manifest = deployment(image=f"{oci_registry.host}/team/hello:1")
     manifest["spec"]["template"]["spec"]["components"][0]["imagePullSecret"] = {"name": "login"}
-    desk.write("hello.yaml", manifest, login)
+    desk.write("hello.yaml", manifest, login(oci_registry))
     terminal = desk.up("-f", "hello.yaml")
     terminal.wait_for("Running")
     assert get(desk.port) == (200, "Hello, world!\n")
 
 
-def test_an_artifact_is_used_as_it_is_named(desk: Desk) -> None:
-    desk.copy(HELLO / "hello.wasm")
+def artifact(image: str) -> dict[str, Any]:
+    kind = {"apiVersion": "runtime.wasmcloud.dev/v1alpha1", "kind": "Artifact"}
+    return {**kind, "metadata": {"name": "hello"}, "spec": {"image": image}}
+
+
+def of_artifact() -> dict[str, Any]:
     manifest = deployment(image="artifact://built")
     manifest["spec"]["artifacts"] = [{"name": "built", "artifactFrom": {"name": "hello"}}]
-    artifact = {
-        "apiVersion": "runtime.wasmcloud.dev/v1alpha1",
-        "kind": "Artifact",
-        "metadata": {"name": "hello"},
-        "spec": {"image": "file://hello.wasm"},
-    }
-    desk.write("hello.yaml", manifest, artifact)
+    return manifest
+
+
+def test_an_artifact_may_be_a_file(desk: Desk) -> None:
+    desk.copy(HELLO / "hello.wasm")
+    desk.write("hello.yaml", of_artifact(), artifact("file://hello.wasm"))
     terminal = desk.up("-f", "hello.yaml")
     terminal.wait_for("Running")
     assert get(desk.port) == (200, "Hello, world!\n")
+
+
+def test_an_artifact_in_a_registry_is_resolved(desk: Desk, oci_registry: OciRegistry) -> None:
+    oci_registry.push("team/hello", "1", (HELLO / "hello.wasm").read_bytes())
+    secret = login(oci_registry)
+    resolved = artifact(f"{oci_registry.host}/team/hello:1")
+    resolved["spec"]["imagePullSecret"] = {"name": "login"}
+    manifest = of_artifact()
+    manifest["spec"]["template"]["spec"]["components"][0]["imagePullSecret"] = {"name": "login"}
+    desk.write("hello.yaml", manifest, resolved, secret)
+    terminal = desk.up("-f", "hello.yaml")
+    terminal.wait_for("Running")
+    assert get(desk.port) == (200, "Hello, world!\n")
+
+
+def test_an_artifact_whose_registry_is_not_there_is_said(desk: Desk) -> None:
+    registry = f"127.0.0.1:{desk.port + 1}"
+    desk.write("hello.yaml", of_artifact(), artifact(f"{registry}/team/hello:1"))
+    assert registry in ended_in_failure(desk.up("-f", "hello.yaml"))
 
 
 def test_configuration_reaches_the_guest(desk: Desk) -> None:

@@ -5,18 +5,43 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wasmcloud_operator.adapters.logs import configure
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
-from wasmcloud_operator.adapters.oci_registry import OciRegistry
 from wasmcloud_operator.adapters.system_clock import SystemClock
+from wasmcloud_operator.decide.references import Credentials
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
+
+if TYPE_CHECKING:
+    from wasmcloud_operator.adapters.oci_registry import OciRegistry
 
 _HOST_NAMESPACE = "wasmcloud"
 _CONFIG_INTERVAL_S = 0.5
 """Reading ConfigMaps and Secrets again costs nothing here, so a changed one rolls in at once."""
+
+
+class _Registry:
+    """The port Registry, imported when an Artifact first asks: oras takes a fifth of the start, and few runs need it."""
+
+    def __init__(self, insecure: Sequence[str]) -> None:
+        self._insecure = insecure
+        self._real: OciRegistry | None = None
+
+    async def digest(self, image: str, credentials: Credentials | None) -> str:
+        """See the port."""
+        if self._real is None:
+            from wasmcloud_operator.adapters.oci_registry import OciRegistry  # noqa: PLC0415
+
+            self._real = OciRegistry(self._insecure)
+        return await self._real.digest(image, credentials)
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        if self._real is not None:
+            self._real.close()
 
 
 class ControlPlane:
@@ -27,7 +52,7 @@ class ControlPlane:
         _log_to(log)
         clock = SystemClock()
         self.store = MemoryStore(clock)
-        self._registry = OciRegistry(insecure_registries)
+        self._registry = _Registry(insecure_registries)
         self._engine = Engine(
             self.store,
             self.store,

@@ -98,7 +98,11 @@ def picture_of(
     by_owner = _by_top_owner(bodies, replicas)
     tops = [body for body in bodies if _is_top(body)]
     replicas_of = (by_owner.get(top["metadata"]["uid"], []) for top in tops)
-    workloads = (_workload_row(top, of_top, addresses) for top, of_top in zip(tops, replicas_of, strict=True))
+    artifacts = _unready(body for body in bodies if body["kind"] == "Artifact")
+    unresolved = next((ready for ready in artifacts if ready["status"] == "False"), None)
+    workloads = (
+        _workload_row(top, of_top, addresses, unresolved) for top, of_top in zip(tops, replicas_of, strict=True)
+    )
     return Picture(rows, tuple(replace(row, message=told_as(row.message)) for row in workloads))
 
 
@@ -114,16 +118,18 @@ def _host_row(host_id: str, address: Address, host: Body | None, replicas: Seque
     return HostRow(host_id, address, state, count)
 
 
-def _workload_row(top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address]) -> WorkloadRow:
+def _workload_row(
+    top: Body, replicas: Sequence[Body], addresses: Mapping[HostId, Address], unresolved: Body | None
+) -> WorkloadRow:
     ready = [body for body in replicas if _is_ready(body)]
     wanted = 1 if top["kind"] == "Workload" else top["spec"].get("replicas", 1)
-    trouble = _trouble(replicas or [top])
+    trouble = _trouble(replicas or [top], unresolved)
     if trouble is not None:
         state, message = trouble["reason"], trouble.get("message", "")
     elif len(ready) >= wanted:
         state, message = "Running" if wanted else "Scaled to 0", ""
     else:
-        state, message = _waiting_for(replicas)
+        state, message = _waiting_for(replicas or [top])
     return WorkloadRow(
         name=f"{top['metadata']['namespace']}/{top['metadata']['name']}",
         ready_count=len(ready),
@@ -135,14 +141,19 @@ def _workload_row(top: Body, replicas: Sequence[Body], addresses: Mapping[HostId
     )
 
 
-def _trouble(bodies: Iterable[Body]) -> Body | None:
-    """Return the first condition that says why something can't run as it is."""
-    return next((ready for ready in _unready(bodies) if ready["reason"] in _FAILED), None)
+def _trouble(bodies: Iterable[Body], unresolved: Body | None) -> Body | None:
+    """Return the first condition that says why something can't run as it is; ``unresolved`` is that of an artifact."""
+    for ready in _unready(bodies):
+        if ready["reason"] in _FAILED:
+            return ready
+        if ready["reason"] == Reason.ARTIFACT_NOT_READY and unresolved is not None:
+            return unresolved
+    return None
 
 
-def _waiting_for(replicas: Sequence[Body]) -> tuple[str, str]:
-    """Return reason and message of the first replica that isn't ready."""
-    ready = next(_unready(replicas), None)
+def _waiting_for(bodies: Sequence[Body]) -> tuple[str, str]:
+    """Return reason and message of the first that isn't ready."""
+    ready = next(_unready(bodies), None)
     if ready is None:
         return str(Reason.STARTING), ""
     return str(ready["reason"]), str(ready.get("message", ""))
