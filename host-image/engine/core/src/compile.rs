@@ -188,7 +188,7 @@ impl Compiler {
 
     fn obtain_now(&self, what: &str, digest: &str, bytes: &[u8]) -> Result<Component> {
         let engine = self.engines.engine_for(bytes);
-        if let Some(component) = self.from_disk(engine, digest) {
+        if let Some(component) = self.load_cached(engine, digest) {
             self.counts.from_disk.fetch_add(1, Ordering::Relaxed);
             return Ok(component);
         }
@@ -204,7 +204,7 @@ impl Compiler {
 
     fn compile(&self, engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
         let compiled = engine.precompile_component(bytes)?;
-        if let Some(component) = self.to_disk(engine, digest, &compiled) {
+        if let Some(component) = self.write_cached(engine, digest, &compiled) {
             return Ok(component);
         }
         // SAFETY: these bytes came from the compiler just now.
@@ -212,7 +212,7 @@ impl Compiler {
     }
 
     /// What was compiled earlier, if it is whole and fits this engine; else its files are deleted.
-    fn from_disk(&self, engine: &Engine, digest: &str) -> Option<Component> {
+    fn load_cached(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let name = file_name(engine, digest);
         let (path, sum) = (self.cache.path(&name), self.cache.path(&sum_of(&name)));
         let expected = fs::read_to_string(&sum).ok()?;
@@ -231,7 +231,7 @@ impl Compiler {
     }
 
     /// Writes what was compiled and maps it from there, so that its pages can be given back under memory pressure.
-    fn to_disk(&self, engine: &Engine, digest: &str, compiled: &[u8]) -> Option<Component> {
+    fn write_cached(&self, engine: &Engine, digest: &str, compiled: &[u8]) -> Option<Component> {
         let name = file_name(engine, digest);
         let written = self.cache.put(&name, compiled).and_then(|path| {
             self.cache
@@ -239,7 +239,7 @@ impl Compiler {
                 .map(|_| path)
         });
         match written {
-            // SAFETY: as in `from_disk`.
+            // SAFETY: as in `load_cached`.
             Ok(path) => unsafe { Component::deserialize_file(engine, path) }.ok(),
             Err(error) => {
                 eprintln!(

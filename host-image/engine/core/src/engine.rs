@@ -271,11 +271,7 @@ impl Engine {
 
     /// What the engine is doing, in the shape that the README shows.
     pub fn status(&self) -> Value {
-        let workloads: Vec<Value> = self
-            .workloads()
-            .values()
-            .map(|workload| describe(workload))
-            .collect();
+        let workloads: Vec<Value> = self.workloads().values().map(describe).collect();
         json!({
             "http_addr": self.address.to_string(),
             "connections": self.lanes.connection_count(),

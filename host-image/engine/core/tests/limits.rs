@@ -4,6 +4,7 @@ mod ground;
 
 use ground::{Ground, engine, eventually, workload};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 async fn both(more: serde_json::Value) -> Ground {
     let ground = engine(more);
@@ -172,4 +173,24 @@ async fn a_client_that_goes_away_frees_the_instance() {
         },
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_over_the_limit_are_closed_at_once() {
+    let ground = both(json!({"max_connections": 2})).await;
+    let (mut first, _second) = (ground.client().await, ground.client().await);
+    eventually(async || match ground.engine.status()["connections"].as_u64() {
+        Some(2) => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    let mut third = tokio::net::TcpStream::connect(("127.0.0.1", ground.engine.http_port()))
+        .await
+        .unwrap();
+    let mut bytes = Vec::new();
+    let closed = tokio::time::timeout(ground::DEADLINE, third.read_to_end(&mut bytes))
+        .await
+        .unwrap();
+    assert!(closed.is_err() || bytes.is_empty());
+    assert_eq!(first.get("http-p2.test", "/").await.status, 200);
 }

@@ -32,10 +32,8 @@ impl Drop for Registry {
 
 /// Starts the registry that tests/ground/build-registry builds; `is_closed` makes it refuse every login.
 async fn registry(is_closed: bool) -> Registry {
-    let cache = std::env::var("XDG_CACHE_HOME").map_or_else(
-        |_| format!("{}/.cache", std::env::var("HOME").unwrap()),
-        |home| home,
-    );
+    let cache = std::env::var("XDG_CACHE_HOME")
+        .unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
     let program = PathBuf::from(cache).join("wasmcloud/registry/registry");
     assert!(
         program.exists(),
