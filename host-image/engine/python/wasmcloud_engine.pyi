@@ -1,4 +1,7 @@
-"""The engine as Python sees it. Coroutines resolve on the loop that called them; no call holds the GIL while it works."""
+"""The engine as Python sees it. Coroutines resolve on the loop that called them; no call holds the GIL while it works.
+
+The shapes of the JSON texts are in the README of the engine.
+"""
 
 from typing import final
 
@@ -45,7 +48,9 @@ class Engine:
     def status(self) -> str:
         """JSON: listener, workloads with their in-flight and total requests, instances, compile and egress counters."""
 
-    def check_egress(self, allowed_hosts: list[str], allowed_ip_name_lookups: list[str], loopback_ports: list[str]) -> str | None:
+    def check_egress(
+        self, allowed_hosts: list[str], allowed_ip_name_lookups: list[str], loopback_ports: list[str]
+    ) -> str | None:
         """None when every entry is good, else one sentence that lists every bad entry with its reason."""
 
     async def shutdown(self, drain_s: float) -> None:

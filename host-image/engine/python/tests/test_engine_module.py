@@ -22,9 +22,7 @@ def an_engine(cache: Path, **settings: object) -> Engine:
 
 def a_workload(wasm: str = "http-p2.wasm") -> str:
     component = {"name": "guest", "path": str(GUESTS / wasm)}
-    return json.dumps(
-        {"id": "w", "namespace": "default", "name": "w", "hosts": ["w.test"], "components": [component]}
-    )
+    return json.dumps({"id": "w", "namespace": "default", "name": "w", "hosts": ["w.test"], "components": [component]})
 
 
 async def test_the_life_of_a_workload(tmp_path: Path) -> None:
@@ -58,7 +56,7 @@ async def test_errors_carry_their_kind(tmp_path: Path) -> None:
 
 async def test_the_calls_are_coroutines_and_cancelling_one_ends_its_work(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
-    start = asyncio.create_task(engine.start(a_workload("http-p3.wasm")))  # type: ignore[arg-type]
+    start = asyncio.create_task(engine.start(a_workload("http-p3.wasm")))
     await asyncio.sleep(0)
     start.cancel()
     with pytest.raises(asyncio.CancelledError):
