@@ -123,7 +123,7 @@ def prepared(objects: Rendered, directory: Path, ports: list[Ports], index: int)
     if "tls.crt" in text:
         mount(directory / "tls", secret_data(objects, "wasmcloud-nats-tls"))
     log = directory / "nats-server.log"
-    argv = [nats_server_binary(), "--config", directory / "config" / "nats.conf"]
+    argv = [str(nats_server_binary()), "--config", str(directory / "config" / "nats.conf")]
     return Server(directory, own, Process("nats-server", argv, log, env=variables(objects, ports, index)))
 
 

@@ -66,23 +66,24 @@ def test_only_the_switch_makes_cluster_roles(name: str) -> None:
 
 def test_the_roles_are_those_of_the_table() -> None:
     objects = render({"runtime": {"hostGroups": [{"name": "a", "namespace": "team-a"}]}})
-    all_verbs = {"get", "list", "watch", "create", "update", "patch", "delete"}
-    kinds = ("workloaddeployments", "workloadreplicasets", "workloads", "artifacts")
+    reading, writing = {"get", "list", "watch"}, {"get", "list", "watch", "create", "patch", "delete"}
+    theirs, ours = ("workloaddeployments", "artifacts"), ("workloadreplicasets", "workloads")
     for namespace in ("default", "team-a"):
         assert rights(objects.one("Role", "wasmcloud-operator-workloads", namespace)) == {
-            **{f"runtime.wasmcloud.dev/{kind}": all_verbs for kind in kinds},
-            **{f"runtime.wasmcloud.dev/{kind}/status": {"get", "update", "patch"} for kind in kinds},
-            **{f"runtime.wasmcloud.dev/{kind}/finalizers": {"update"} for kind in kinds},
+            **{f"runtime.wasmcloud.dev/{kind}": reading for kind in theirs},
+            **{f"runtime.wasmcloud.dev/{kind}": writing for kind in ours},
+            **{f"runtime.wasmcloud.dev/{kind}/status": {"patch"} for kind in (*theirs, *ours)},
+            "runtime.wasmcloud.dev/workloaddeployments/finalizers": {"update"},
+            "runtime.wasmcloud.dev/workloadreplicasets/finalizers": {"update"},
             "/configmaps": {"get"},
             "/secrets": {"get"},
-            "/services": {"get", "list", "watch"},
-            "discovery.k8s.io/endpointslices": all_verbs,
+            "/services": {"list", "watch"},
+            "discovery.k8s.io/endpointslices": writing,
             "/events": {"create", "patch"},
         }
     assert rights(objects.one("Role", "wasmcloud-operator")) == {
-        "coordination.k8s.io/leases": {"get", "create", "update", "patch"},
-        "runtime.wasmcloud.dev/hosts": all_verbs,
-        "runtime.wasmcloud.dev/hosts/status": {"get", "update", "patch"},
+        "runtime.wasmcloud.dev/hosts": writing,
+        "runtime.wasmcloud.dev/hosts/status": {"patch"},
         "/events": {"create", "patch"},
     }
 

@@ -68,7 +68,7 @@ class KindCluster:
     def forwarded(self, target: str, port: int, namespace: str = "default") -> Iterator[str]:
         """The address on loopback at which a Service or Pod answers."""
         local = free_ports(1)[0]
-        argv = [binary("kubectl"), "--kubeconfig", self.kubeconfig, "--namespace", namespace, "port-forward"]
+        argv = [str(binary("kubectl")), "--kubeconfig", str(self.kubeconfig), "--namespace", namespace, "port-forward"]
         log = self.directory / f"forward-{local}.log"
         with Process("port-forward", [*argv, target, f"{local}:{port}"], log) as forward:
 
@@ -81,7 +81,9 @@ class KindCluster:
 
     def save_logs(self) -> None:
         """Write events, objects and logs into `directory`, for after a failure."""
-        self._kind("export", "logs", str(self.directory / "node"))
+        # Not `kind export logs`, which wants crictl in the node.
+        pods = f"{self.name}-control-plane:/var/log/pods"
+        subprocess.run(["docker", "cp", pods, str(self.directory / "pods")], capture_output=True, check=False)
         for name, arguments in {
             "objects.yaml": [
                 "get",

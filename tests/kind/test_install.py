@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 from ground.helm import CHART
@@ -25,7 +24,7 @@ ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], tim
 
 
 @pytest.fixture(scope="module")
-def hello(cluster: KindCluster) -> Iterator[KindCluster]:
+def hello(cluster: KindCluster) -> KindCluster:
     """Installed without a single value, and hello deployed."""
     started = time.monotonic()
     cluster.helm("install", "wasmcloud", str(CHART), "--wait", "--timeout", "5m")

@@ -1,14 +1,23 @@
+{{/*
+The operator's rights. tests/chart/test_rights.py compares them with the requests of a real run: none missing, none spare.
+*/}}
+
 {{/* What the operator may do where it runs workloads. */}}
 {{- define "wasmcloud.operator.workloadRules" -}}
+# The users' own.
 - apiGroups: [runtime.wasmcloud.dev]
-  resources: [workloaddeployments, workloadreplicasets, workloads, artifacts]
-  verbs: [get, list, watch, create, update, patch, delete]
+  resources: [workloaddeployments, artifacts]
+  verbs: [get, list, watch]
+# The operator's, made out of those; Workloads may be a user's, too.
+- apiGroups: [runtime.wasmcloud.dev]
+  resources: [workloadreplicasets, workloads]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [runtime.wasmcloud.dev]
   resources: [workloaddeployments/status, workloadreplicasets/status, workloads/status, artifacts/status]
-  verbs: [get, update, patch]
-# Owner references with blockOwnerDeletion, where the cluster checks them.
+  verbs: [patch]
+# To own something with blockOwnerDeletion, where the cluster checks that (OwnerReferencesPermissionEnforcement).
 - apiGroups: [runtime.wasmcloud.dev]
-  resources: [workloaddeployments/finalizers, workloadreplicasets/finalizers, workloads/finalizers, artifacts/finalizers]
+  resources: [workloaddeployments/finalizers, workloadreplicasets/finalizers]
   verbs: [update]
 # Those that a workload names; never listed.
 - apiGroups: [""]
@@ -16,10 +25,10 @@
   verbs: [get]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
@@ -27,15 +36,12 @@
 
 {{/* What the operator may do in its own namespace. */}}
 {{- define "wasmcloud.operator.ownRules" -}}
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [get, create, update, patch]
 - apiGroups: [runtime.wasmcloud.dev]
   resources: [hosts]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [runtime.wasmcloud.dev]
   resources: [hosts/status]
-  verbs: [get, update, patch]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
