@@ -327,7 +327,7 @@ def ended_in_failure(terminal: Terminal) -> str:
 @pytest.mark.parametrize(
     ("component", "words"),
     [
-        ("truncated.wasm", "component hello can't be compiled"),
+        ("truncated.wasm", "component hello"),
         ("wrong-wasi.wasm", "wasi:http/types@0.9.9"),
         ("unknown-import.wasm", "acme:custom/thing@1.0.0"),
     ],

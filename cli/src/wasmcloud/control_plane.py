@@ -24,7 +24,7 @@ _CONFIG_INTERVAL_S = 0.5
 
 
 class _Registry:
-    """The port Registry, imported when an Artifact first asks: oras takes a fifth of the start, and few runs need it."""
+    """The port Registry, imported when an Artifact asks: oras takes a fifth of the start, and few runs need it."""
 
     def __init__(self, insecure: Sequence[str]) -> None:
         self._insecure = insecure
