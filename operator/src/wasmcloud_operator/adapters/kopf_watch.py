@@ -135,9 +135,11 @@ class KopfWatch:
             tasks = [*tasks, *self._orphans()]
             for task in tasks:
                 task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-            if self._session is not None:
+            if (
+                self._session is not None
+            ):  # first, so that its connections are cut: TLS would wait for each one's farewell
                 await self._session.close()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
         errors = [error for error in ended if isinstance(error, Exception)]
         if errors:
             raise ExceptionGroup("kopf ended", errors)

@@ -41,10 +41,11 @@ PLURALS: Final[dict[Kind, str]] = {
 _REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, sock_connect=5.0)
 _KEEPALIVE_S: Final = 75.0
 """Below the 90 s after which an API server closes an idle connection; aiohttp's own 15 s means many TLS handshakes."""
-_CONNECTION_COUNT: Final = 64
+_CONNECTION_COUNT: Final = 80
+"""More than the engine's calls at a time, so that Events and the Lease never wait for those."""
 _PAGE_SIZE: Final = 500
 _JSON: Final = "application/json"
-_MERGE_PATCH: Final = "application/merge-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 
 Observe = Callable[[str, str, str, float], None]
 """Told of each call: its verb, the resource, the outcome (a status code or an error's name), its seconds."""
@@ -126,23 +127,23 @@ class KubernetesApi:
         """See the port."""
         typed = {"apiVersion": api_version(kind), "kind": str(kind), **body}
         path = collection(kind, body["metadata"]["namespace"])
-        return await self._call("POST", path, PLURALS[kind], body=typed)
+        return await self.call("POST", path, PLURALS[kind], body=typed)
 
     async def patch(self, ref: Ref, patch: JsonObject) -> JsonObject:
         """See the port."""
-        return await self._call("PATCH", _path(ref), PLURALS[ref.kind], body=dict(patch), content_type=_MERGE_PATCH)
+        return await self.call("PATCH", _path(ref), PLURALS[ref.kind], body=dict(patch), content_type=MERGE_PATCH)
 
     async def patch_status(self, ref: Ref, patch: JsonObject) -> JsonObject:
         """See the port."""
         resource = f"{PLURALS[ref.kind]}/status"
         body = {"status": patch}
-        return await self._call("PATCH", f"{_path(ref)}/status", resource, body=body, content_type=_MERGE_PATCH)
+        return await self.call("PATCH", f"{_path(ref)}/status", resource, body=body, content_type=MERGE_PATCH)
 
     async def delete(self, ref: Ref, *, uid: str) -> None:
         """See the port."""
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
-            await self._call("DELETE", _path(ref), PLURALS[ref.kind], body=options)
+            await self.call("DELETE", _path(ref), PLURALS[ref.kind], body=options)
         except (NotFound, Conflict):
             return  # gone, or another object has its name: either way the one that was meant is gone
 
@@ -155,7 +156,7 @@ class KubernetesApi:
         items: list[JsonObject] = []
         query = {"limit": str(_PAGE_SIZE)}
         while True:
-            page = await self._call("GET", f"{collection(kind, namespace)}?{urlencode(query)}", PLURALS[kind])
+            page = await self.call("GET", f"{collection(kind, namespace)}?{urlencode(query)}", PLURALS[kind])
             items += [without_bookkeeping(item) for item in page["items"]]
             proceed = page["metadata"].get("continue")
             if not proceed:
@@ -181,28 +182,35 @@ class KubernetesApi:
     async def served_kinds(self) -> set[Kind]:
         """Return which of the kinds the API server knows. Raises ClusterError."""
         try:
-            found = await self._call("GET", f"/apis/{API_VERSION}", "discovery")
+            found = await self.call("GET", f"/apis/{API_VERSION}", "discovery")
         except NotFound:
             return set(BUILT_IN)
         names = {resource["kind"] for resource in found["resources"]}
         return {kind for kind in Kind if kind in names or kind in BUILT_IN}
 
     async def _create_event(self, namespace: str, body: JsonObject) -> None:
-        await self._call("POST", f"/api/v1/namespaces/{quote(namespace)}/events", "events", body=body)
+        await self.call("POST", f"/api/v1/namespaces/{quote(namespace)}/events", "events", body=body)
 
     async def _patch_event(self, key: Key, patch: JsonObject) -> None:
-        await self._call("PATCH", _core_path(key, "events"), "events", body=patch, content_type=_MERGE_PATCH)
+        await self.call("PATCH", _core_path(key, "events"), "events", body=patch, content_type=MERGE_PATCH)
 
     async def _found(self, path: str, resource: str) -> JsonObject | None:
         try:
-            return await self._call("GET", path, resource)
+            return await self.call("GET", path, resource)
         except NotFound:
             return None
 
-    async def _call(
-        self, verb: str, path: str, resource: str, *, body: JsonObject | None = None, content_type: str = _JSON
+    async def call(
+        self,
+        verb: str,
+        path: str,
+        resource: str,
+        *,
+        body: JsonObject | None = None,
+        content_type: str = _JSON,
+        timeout: aiohttp.ClientTimeout = _REQUEST_TIMEOUT,
     ) -> dict[str, Any]:
-        """Make one call. Returns the decoded answer, raises a ClusterError."""
+        """Make one call, ``resource`` being its name in metrics. Returns the decoded answer, raises a ClusterError."""
         started_s = time.monotonic()
         outcome = "unreachable"
         try:
@@ -210,7 +218,7 @@ class KubernetesApi:
             if authorization := await self._authorization():
                 headers["Authorization"] = authorization
             url = self._client.configuration.host + path
-            response = await self._client.call_api(verb, url, headers, body, None, _REQUEST_TIMEOUT)
+            response = await self._client.call_api(verb, url, headers, body, None, timeout)
             outcome = str(response.status)
             content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ConfigException) as error:

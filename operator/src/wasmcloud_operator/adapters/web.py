@@ -87,6 +87,8 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """Count."""
         figures = self._figures()
+        leads = "1 while this operator leads, 0 while it is a standby."
+        yield GaugeMetricFamily(f"{_PREFIX}leader", leads, float(figures.is_leading))
         yield GaugeMetricFamily(f"{_PREFIX}queue_depth", "Objects that wait to be looked at.", figures.queue_depth)
         hosts = GaugeMetricFamily(
             f"{_PREFIX}hosts", "Hosts by state (Live, Draining, Unknown, Lost).", labels=("state", "environment")
