@@ -102,11 +102,24 @@ def _rolling(
     spec: WorkloadDeploymentSpec, current: SetState | None, old: Sequence[SetState]
 ) -> tuple[int, list[tuple[SetState, int]]]:
     limit = bounds(spec)
-    wanted = current.wanted if current else 0
+    wanted, lasting = (current.wanted, current.lasting_count) if current else (0, 0)
     total = (current.size if current else 0) + sum(state.size for state in old)
     room = max(0, spec.replicas + limit.surge - total)
     grown = min(spec.replicas, wanted + room)
-    return grown, _shrink(spec.replicas - limit.unavailable, current, old)
+    shrunk = _shrink(spec.replicas - limit.unavailable, current, old)
+    excess = grown + sum(size for _, size in shrunk) - spec.replicas - limit.surge
+    spare = max(0, min(excess, grown - max(lasting, limit.surge, 1)))
+    return grown - spare, _without_idle(shrunk, excess - spare)
+
+
+def _without_idle(sizes: list[tuple[SetState, int]], excess: int) -> list[tuple[SetState, int]]:
+    """Return the sizes less up to ``excess`` replicas that don't serve: a smaller wish in the middle of a rollout."""
+    smaller: list[tuple[SetState, int]] = []
+    for state, size in sizes:
+        idle = max(0, min(excess, size - state.lasting_count))
+        smaller.append((state, size - idle))
+        excess -= idle
+    return smaller
 
 
 def _shrink(least_available: int, current: SetState | None, old: Sequence[SetState]) -> list[tuple[SetState, int]]:

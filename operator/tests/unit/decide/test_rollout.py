@@ -101,6 +101,13 @@ def test_scaling_down_in_the_middle_shrinks_the_new_set_to_what_is_wanted() -> N
     assert sizes(plan_rollout(spec(2), state("new", 4), [])) == {"new": 2}
 
 
+def test_a_smaller_wish_in_the_middle_takes_what_does_not_serve_down_to_the_surge() -> None:
+    new, old = state("new", 2, available=0, revision=2), state("old", 2, available=0)
+    assert sizes(plan_rollout(spec(2), new, [old])) == {"new": 1}
+    new = state("new", 1, available=0, revision=2)
+    assert sizes(plan_rollout(spec(2), new, [state("old", 4, available=0)])) == {"old": 2}
+
+
 def test_history_is_bounded_and_the_oldest_goes() -> None:
     old = [state(f"s{n}", 0, revision=n) for n in range(1, 6)] + [state("busy", 1, revision=0)]
     plan = plan_rollout(spec(1, revisionHistoryLimit=2), state("new", 1, revision=6), old)
