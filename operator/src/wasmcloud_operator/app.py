@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import signal
+import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from wasmcloud_operator.adapters import logs
 from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterError, connect
+from wasmcloud_operator.adapters.kubernetes_lease import KubernetesLease
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
 from wasmcloud_operator.adapters.oci_registry import OciRegistry
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.adapters.web import AddressError, Metrics, WebServer
 from wasmcloud_operator.decide.schedule import Rules
 from wasmcloud_operator.engine.engine import Engine
+from wasmcloud_operator.engine.figures import Figures
+from wasmcloud_operator.engine.leadership import Leadership
 from wasmcloud_operator.engine.options import Options
-from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.model.keys import Key, Kind
 from wasmcloud_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+_LEASE_NAME: Final = "wasmcloud-operator"
 
 
 class StartError(Exception):
@@ -39,21 +46,64 @@ async def run(settings: Settings) -> None:
         api = KubernetesApi(await connect(settings.kubeconfig), metrics.api_request)
     except NoClusterError as error:
         raise StartError(str(error)) from None
-    watch = _watch(api, settings, claim_signals)
-    bus = NatsBus(_nats_options(settings))
     registry = OciRegistry(settings.allow_insecure_registry)
-    engine = Engine(api, watch, bus, registry, SystemClock(), _engine_options(settings), metrics)
-    metrics.show(engine.figures)
-    web = WebServer(lambda: _not_ready(watch, bus), metrics)
+    terms = _Terms(settings, api, registry, metrics, claim_signals)
+    metrics.show(terms.figures)
+    web = WebServer(lambda: _not_ready(terms.watch, terms.bus), metrics)
     try:
         await _listen(web, settings)
         _log.info("operator_started", extra={"fields": {"namespace": settings.operator_namespace}})
-        await _until(stop, engine.run(), api.run())
+        await _until(stop, terms.run(), api.run())
     finally:
         await web.stop()
         registry.close()
         await api.close()
     _log.info("operator_stopped")
+
+
+class _Terms:
+    """One engine after the other: who lost the lead is a standby again, and takes nothing along of what it knew."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        api: KubernetesApi,
+        registry: OciRegistry,
+        metrics: Metrics,
+        claim_signals: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._registry = registry
+        self._metrics = metrics
+        self._claim_signals = claim_signals
+        self._clock = SystemClock()
+        self._leadership = _leadership(settings, api, self._clock)
+        self._begin()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self.engine.run()
+            self._begin()
+
+    def figures(self) -> Figures:
+        """Return what there is now."""
+        return self.engine.figures()
+
+    def _begin(self) -> None:
+        self.watch = _watch(self._api, self._settings, self._claim_signals)
+        self.bus = NatsBus(_nats_options(self._settings))
+        options = _engine_options(self._settings)
+        ports = (self._api, self.watch, self.bus, self._registry, self._clock)
+        self.engine = Engine(*ports, options, self._metrics, self._leadership)
+
+
+def _leadership(settings: Settings, api: KubernetesApi, clock: SystemClock) -> Leadership:
+    """Return the leadership that is asked for; the pod's name is the identity, as that is what people look for."""
+    identity = settings.pod_name or f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    key = Key(settings.operator_namespace, _LEASE_NAME)
+    return Leadership(KubernetesLease(api, key) if settings.leader_elect else None, identity, clock)
 
 
 def _watch(api: KubernetesApi, settings: Settings, claim_signals: Callable[[], None]) -> JointWatch:

@@ -155,6 +155,12 @@ class Settings(BaseSettings):
     memory_backpressure_threshold: Percent = 80
     """Memory use in percent above which a host takes no new workload while another fits."""
 
+    leader_elect: bool = False
+    """Act only while holding the Lease wasmcloud-operator in the operator's namespace: for more than one operator."""
+
+    pod_name: str = Field("", validation_alias=AliasChoices("pod_name", "POD_NAME"))
+    """Name under which the Lease is held. Default: the host's name and a random part."""
+
     metrics_addr: Address | None = None
     """Address of /metrics. Default: not served."""
 

@@ -6,8 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from wasmcloud_operator.engine.leadership import Leadership
 from wasmcloud_operator.engine.measure import Measure
-from wasmcloud_operator.engine.ports import AlreadyExists, Cluster, Conflict, JsonObject, NotFound, Occurrence
+from wasmcloud_operator.engine.ports import (
+    AlreadyExists,
+    Cluster,
+    Conflict,
+    JsonObject,
+    NotFound,
+    Occurrence,
+    Unavailable,
+)
 from wasmcloud_operator.engine.store import Store
 from wasmcloud_operator.engine.tasks import Tasks
 from wasmcloud_operator.model.keys import Key, Kind, Ref
@@ -19,12 +28,24 @@ T = TypeVar("T")
 class Apply:
     """The engine's only way to the cluster. Methods raise the port's ClusterErrors.
 
+    Who doesn't lead may read, and writes nothing.
+
     A write that the cluster refuses because the object is another one than the store knows makes the store
     look again before the error goes on, so that the next decision is made on what is there.
     """
 
-    def __init__(self, cluster: Cluster, store: Store, tasks: Tasks, measure: Measure, *, call_count: int) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        tasks: Tasks,
+        measure: Measure,
+        leadership: Leadership,
+        *,
+        call_count: int,
+    ) -> None:
         self._cluster = cluster
+        self._leadership = leadership
         self._store = store
         self._tasks = tasks
         self._measure = measure
@@ -72,11 +93,17 @@ class Apply:
     def record(self, kind: Kind, meta: Metadata, reason: str, message: str, *, is_warning: bool = False) -> None:
         """Write a Kubernetes Event beside everything else."""
         occurrence = Occurrence(Ref(kind, meta.key), meta.uid, reason, message, is_warning)
-        self._tasks.spawn(self._bounded("record", "Event", lambda: self._cluster.record(occurrence)), "event")
+        if self._leadership.is_held():
+            self._tasks.spawn(self._bounded("record", "Event", lambda: self._cluster.record(occurrence)), "event")
 
     async def _write(self, verb: str, ref: Ref, call: Callable[[], Awaitable[T]]) -> T:
+        async def write() -> T:
+            if not self._leadership.is_held():
+                raise Unavailable(f"{verb} {ref}: this operator does not lead")
+            return await call()
+
         try:
-            return await self._bounded(verb, ref.kind.value, call)
+            return await self._bounded(verb, ref.kind.value, write)
         except (AlreadyExists, Conflict, NotFound):
             await self._look_again(ref)
             raise

@@ -23,8 +23,9 @@ from wasmcloud_api.wire import (
     encode,
 )
 
+from wasmcloud_operator.engine.leadership import Leadership
 from wasmcloud_operator.engine.measure import Measure
-from wasmcloud_operator.engine.ports import Bus, Clock
+from wasmcloud_operator.engine.ports import Bus, Clock, Disconnected
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
@@ -38,9 +39,10 @@ M = TypeVar("M", bound=Message)
 
 
 class Commands:
-    """Talks to hosts."""
+    """Talks to hosts, while this process leads."""
 
-    def __init__(self, bus: Bus, clock: Clock, measure: Measure) -> None:
+    def __init__(self, bus: Bus, clock: Clock, measure: Measure, leadership: Leadership) -> None:
+        self._leadership = leadership
         self._bus = bus
         self._clock = clock
         self._measure = measure
@@ -79,6 +81,8 @@ class Commands:
     async def _ask(self, command: str, subject: str, payload: bytes, timeout_s: float) -> bytes:
         began_s = self._clock.monotonic()
         try:
+            if not self._leadership.is_held():
+                raise Disconnected("this operator does not lead")
             reply = await self._bus.request(subject, payload, timeout_s=timeout_s)
         except Exception as error:
             self._measure.count("requests", command=command, outcome=type(error).__name__)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wasmcloud_operator.engine.apply import Apply
 from wasmcloud_operator.engine.commands import Commands
 from wasmcloud_operator.engine.fleet import Fleet
+from wasmcloud_operator.engine.leadership import Leadership
 from wasmcloud_operator.engine.measure import Measure
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.engine.placements import Placements
@@ -24,6 +25,7 @@ class Context:
     options: Options
     clock: Clock
     measure: Measure
+    leadership: Leadership
     tasks: Tasks
     store: Store
     queue: Queue

@@ -16,6 +16,7 @@ from wasmcloud_operator.engine.deployments import Deployments
 from wasmcloud_operator.engine.figures import Figures, figures_of
 from wasmcloud_operator.engine.fleet import Fleet, Member
 from wasmcloud_operator.engine.host_objects import HostObjects
+from wasmcloud_operator.engine.leadership import Leadership, LeadershipLost
 from wasmcloud_operator.engine.lifecycle import Lifecycle
 from wasmcloud_operator.engine.liveness import Prober
 from wasmcloud_operator.engine.measure import Measure, Unmeasured
@@ -34,7 +35,7 @@ from wasmcloud_operator.engine.tasks import Tasks
 from wasmcloud_operator.engine.triggers import Triggers
 from wasmcloud_operator.engine.workloads import Workloads
 from wasmcloud_operator.model.keys import Kind, Ref
-from wasmcloud_operator.model.views import View
+from wasmcloud_operator.model.views import HostRecord, View
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,10 @@ SYNC_CHECK_S: Final = 0.01
 
 
 class Engine:
-    """Brings the cluster to what its objects ask for, until it is cancelled. One per process."""
+    """Brings the cluster to what its objects ask for, while it leads. One at a time in a process.
+
+    Before that it is a standby: it watches and hears heartbeats, writes nothing and sends nothing.
+    """
 
     def __init__(  # noqa: PLR0917 - one argument a port
         self,
@@ -53,11 +57,14 @@ class Engine:
         clock: Clock,
         options: Options,
         measure: Measure | None = None,
+        leadership: Leadership | None = None,
     ) -> None:
+        """Without a leadership it leads from the beginning."""
         self._watch = watch
         self._bus = bus
         self._is_ready = asyncio.Event()
-        self._context = context = _context(cluster, bus, clock, options, measure or Unmeasured())
+        self._leadership = leadership or Leadership(None, "", clock)
+        self._context = context = _context(cluster, bus, clock, options, measure or Unmeasured(), self._leadership)
         self._runs = Runs()
         configuration = Configuration(context.apply, context.store)
         lifecycle = Lifecycle(context, self._runs, configuration)
@@ -100,26 +107,33 @@ class Engine:
         return figures_of(self._context)
 
     async def run(self) -> None:
-        """Work until cancelled; then nothing is left running."""
+        """Work until cancelled, or until another leads; then nothing is left running, and the lead is given back."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._bus.run(self._context.fleet.hear), name="bus")
                 group.create_task(self._watch.run(self._context.store.see), name="watch")
                 group.create_task(self._work(), name="work")
+        except* LeadershipLost as lost:
+            log.warning("standing_down", extra={"fields": {"because": str(lost.exceptions[0])}})
         finally:
             self._is_ready.clear()
             await self._context.tasks.close()
+            await self._leadership.give_back()
 
     async def _work(self) -> None:
         """Begin once everything is known: to act on half of the objects would be to act on wrong ones."""
         while not self._watch.is_synced():
             await self._context.clock.sleep(SYNC_CHECK_S)
         log.info("synced")
-        self._workloads.begin()
         async with asyncio.TaskGroup() as group:
+            group.create_task(Resync(self._context).run(), name="resync")
+            if not self._leadership.is_held():
+                await self._leadership.acquire()
+                self._context.fleet.doubt_all()
+            group.create_task(self._leadership.keep(), name="leadership")
+            self._workloads.begin()
             group.create_task(self._prober.run(), name="prober")
             group.create_task(self._audit.run(), name="audit")
-            group.create_task(Resync(self._context).run(), name="resync")
             for number in range(self._context.options.call_count):
                 group.create_task(self._reconciler.run(), name=f"worker {number}")
             self._is_ready.set()
@@ -132,13 +146,18 @@ class Engine:
         fleet.on_changed += [self._routes.host_changed, triggers.host_changed]
         fleet.on_lost += [self._routes.host_changed, triggers.host_changed]
         fleet.on_beat += [self._audit.heard, triggers.host_beat]
-        fleet.on_returning.append(lambda member: self._prober.ask(member.host_id))
+        fleet.on_returning.append(self._returning)
 
     def _joined(self, member: Member) -> None:
         log.info("host_joined", extra={"fields": {"host_id": member.host_id, "name": member.name}})
-        self._prober.follow(member)
+        if self._leadership.is_held():
+            self._prober.follow(member)
         if self._is_ready.is_set():
             self._audit.ask(member.host_id)
+
+    def _returning(self, member: Member) -> None:
+        if self._leadership.is_held():
+            self._prober.ask(member.host_id)
 
     def _forget(self, ref: Ref, before: View | None, now: View | None) -> None:
         if now is not None or before is None:
@@ -156,16 +175,21 @@ class Engine:
                 self._artifacts.forget(before.meta.uid)
             case Kind.HOST:
                 self._host_objects.forget(ref.key.name)
+                if isinstance(before, HostRecord) and not self._leadership.is_held():
+                    self._context.fleet.forget(before.host_id)  # the leader buried it; if it lives, it is heard again
 
 
-def _context(cluster: Cluster, bus: Bus, clock: Clock, options: Options, measure: Measure) -> Context:
+def _context(  # noqa: PLR0917 - what is outside of the engine
+    cluster: Cluster, bus: Bus, clock: Clock, options: Options, measure: Measure, leadership: Leadership
+) -> Context:
     tasks, store = Tasks(), Store()
     queue = Queue(clock, tasks)
-    apply = Apply(cluster, store, tasks, measure, call_count=options.call_count)
+    apply = Apply(cluster, store, tasks, measure, leadership, call_count=options.call_count)
     return Context(
         options=options,
         clock=clock,
         measure=measure,
+        leadership=leadership,
         tasks=tasks,
         store=store,
         queue=queue,
@@ -173,5 +197,5 @@ def _context(cluster: Cluster, bus: Bus, clock: Clock, options: Options, measure
         statuses=Statuses(apply, queue, clock),
         fleet=Fleet(bus, clock, measure, rules=options.rules, silent_timeout_s=options.silent_host_timeout_s),
         placements=Placements(store),
-        commands=Commands(bus, clock, measure),
+        commands=Commands(bus, clock, measure, leadership),
     )

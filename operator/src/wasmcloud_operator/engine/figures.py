@@ -12,8 +12,9 @@ from wasmcloud_operator.model.keys import Kind
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts of objects."""
+    """Counts of objects, and whether this operator is the one that acts on them."""
 
+    is_leading: bool
     queue_depth: int
     """Objects that wait to be looked at."""
     hosts: Mapping[tuple[str, str], int]
@@ -30,4 +31,9 @@ def figures_of(context: Context) -> Figures:
         state = "Draining" if view is not None and view.is_draining else member.liveness.value
         hosts[state, view.environment if view is not None else ""] += 1
     phases = (str(view.status.get("phase") or "Pending") for view in context.store.every(Kind.WORKLOAD))
-    return Figures(queue_depth=context.queue.depth(), hosts=hosts, workloads=Counter(phases))
+    return Figures(
+        is_leading=context.leadership.is_held(),
+        queue_depth=context.queue.depth(),
+        hosts=hosts,
+        workloads=Counter(phases),
+    )

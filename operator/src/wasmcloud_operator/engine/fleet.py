@@ -138,6 +138,13 @@ class Fleet:
             if member.liveness is not Liveness.LOST and self._is_silent(member):
                 self._lose(member, f"the host has not answered for {self._silent_timeout_s:g} s")
 
+    def doubt_all(self) -> None:
+        """Give every host its full time to answer: nobody asked them so far, and published heartbeats prove little."""
+        self._connected_since_s = self._clock.monotonic()
+        self._candidates = None
+        for member in self._members.values():
+            member.liveness = Liveness.UNKNOWN
+
     def notice_connection(self) -> None:
         """Give every host its full time anew when our own connection was away."""
         now_s = self._clock.monotonic()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from wasmcloud_operator.decide.leadership import LeaseRecord
 from wasmcloud_operator.decide.references import Credentials
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
@@ -173,6 +174,21 @@ class Registry(Protocol):
 
     async def digest(self, image: str, credentials: Credentials | None) -> str:
         """Return the digest that the image's tag has now, `sha256:<hex>`. Raises RegistryError."""
+        ...
+
+
+class Lease(Protocol):
+    """The one Lease that the operators of a cluster share. Both methods raise a ClusterError, within a few seconds."""
+
+    async def read(self) -> LeaseRecord | None:
+        """Return what it says now; None when it is not there."""
+        ...
+
+    async def write(self, record: LeaseRecord) -> LeaseRecord:
+        """Write it over the version that the record has, and return it with its new one; no version means create.
+
+        Raises Conflict or AlreadyExists when another was quicker, NotFound when it is gone.
+        """
         ...
 
 

@@ -46,6 +46,8 @@ def test_defaults() -> None:
         (("--metrics-addr", ":8080"), "metrics_addr", ":8080"),
         (("--health-addr", "[::]:8081"), "health_addr", "[::]:8081"),
         (("--log-format", "json"), "log_format", "json"),
+        (("--leader-elect",), "leader_elect", True),
+        (("--pod-name", "operator-0"), "pod_name", "operator-0"),
     ],
 )
 def test_flags(flags: tuple[str, ...], field: str, value: object) -> None:
@@ -57,7 +59,7 @@ def test_flags(flags: tuple[str, ...], field: str, value: object) -> None:
     [
         ((), "--operator-namespace (or the variable OPERATOR_NAMESPACE): must be given"),
         ((*NAMESPACE, "--nope"), "unknown: --nope; see --help"),
-        ((*NAMESPACE, "--leader-elect"), "unknown: --leader-elect; see --help"),
+        ((*NAMESPACE, "--leader-selects"), "unknown: --leader-selects; see --help"),
         (("--operator-namespace", "Ops"), '--operator-namespace: "Ops" is no name of a namespace'),
         ((*NAMESPACE, "--watch-namespaces", "a,b/c"), '--watch-namespaces: "b/c" is no name of a namespace'),
         (

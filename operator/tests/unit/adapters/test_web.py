@@ -67,7 +67,7 @@ async def test_measures_are_shown() -> None:
     metrics.count("reconciles", kind="Workload", outcome="Done")
     metrics.observe("reconcile_seconds", 0.02, kind="Workload")
     metrics.observe("start_seconds", 3.0)
-    metrics.show(lambda: Figures(3, {("Live", "team-a"): 2, ("Lost", ""): 1}, {"Running": 7}))
+    metrics.show(lambda: Figures(True, 3, {("Live", "team-a"): 2, ("Lost", ""): 1}, {"Running": 7}))
     metrics.api_request("POST", "workloads", "201", 0.006)
     server = WebServer(list, metrics)
     await server.start(None, "127.0.0.1:0")
