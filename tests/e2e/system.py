@@ -151,7 +151,14 @@ class System:
         self.operator = self._operator_process(*flags)
         self.start_operator()
 
-    def _operator_process(self, *flags: str) -> Process:
+    def add_operator(self, name: str, *flags: str) -> tuple[Process, int]:
+        """One more operator beside the first, and the port of its pages; whoever asks for it stops it."""
+        port = free_ports(1)[0]
+        process = self._operator_process(*flags, "--health-addr", f"127.0.0.1:{port}", name=name)
+        process.start()
+        return process, port
+
+    def _operator_process(self, *flags: str, name: str = "operator") -> Process:
         argv = [
             *(sys.executable, "-m", "wasmcloud_operator", "--nats-url", self.nats.url),
             *("--watch-namespaces", self.namespace, "--health-addr", f"127.0.0.1:{self._health_port}"),
@@ -163,7 +170,7 @@ class System:
             "KUBECONFIG": str(self.control_plane.kubeconfig(OPERATOR)),
             "OPERATOR_NAMESPACE": self.operator_namespace,
         }
-        return Process("operator", argv, self._directory / "operator.log", env=env)
+        return Process(name, argv, self._directory / f"{name}.log", env=env)
 
     def _assert_operator_ready(self) -> None:
         self.operator.assert_running()
