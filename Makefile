@@ -55,14 +55,14 @@ lint: $(VENV)/.engine ## ruff, mypy, import contracts, generated files, rustfmt,
 	$(BIN)/python -m wasmcloud_api.crd --check crds
 	$(BIN)/python -m wasmcloud_api.conditions --check docs/conditions.md
 	$(BIN)/python -m wasmcloud_api.reference --check docs/api.md
-	cargo fmt --check --manifest-path $(ENGINE)/Cargo.toml
+	cargo fmt --all --check --manifest-path $(ENGINE)/Cargo.toml
 	cargo clippy --quiet --release --locked --all-targets --manifest-path $(ENGINE)/Cargo.toml -- -D warnings
 
 .PHONY: format
 format: $(VENV)/.packages ## Rewrite sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	cargo fmt --manifest-path $(ENGINE)/Cargo.toml
+	cargo fmt --all --manifest-path $(ENGINE)/Cargo.toml
 
 ##@ Builds
 

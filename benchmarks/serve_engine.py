@@ -15,7 +15,13 @@ async def main(port: int, wasm: Path, pool_size: int) -> None:
     with tempfile.TemporaryDirectory() as cache:
         engine = Engine(json.dumps({"http_addr": f"127.0.0.1:{port}", "cache_dir": cache}))
         component = {"name": "guest", "path": str(wasm), "pool_size": pool_size}
-        workload = {"id": "1", "namespace": "default", "name": "bench", "hosts": ["127.0.0.1"], "components": [component]}
+        workload = {
+            "id": "1",
+            "namespace": "default",
+            "name": "bench",
+            "hosts": ["127.0.0.1"],
+            "components": [component],
+        }
         await engine.start(json.dumps(workload))
         await asyncio.to_thread(sys.stdin.read)
         await engine.shutdown(1.0)

@@ -28,7 +28,9 @@ def helm_binary() -> Path:
     return path
 
 
-def helm(*arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None, timeout_s: float = 120) -> str:
+def helm(
+    *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None, timeout_s: float = 120
+) -> str:
     """What helm printed. Raises HelmError."""
     done = subprocess.run(
         [str(helm_binary()), *arguments],
