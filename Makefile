@@ -55,6 +55,7 @@ lint: $(VENV)/.engine ## ruff, mypy, import contracts, generated files, rustfmt,
 	$(BIN)/python -m wasmcloud_api.crd --check crds
 	$(BIN)/python -m wasmcloud_api.conditions --check docs/conditions.md
 	$(BIN)/python -m wasmcloud_api.reference --check docs/api.md
+	$(BIN)/python charts/generate.py --check
 	cargo fmt --all --check --manifest-path $(ENGINE)/Cargo.toml
 	cargo clippy --quiet --release --locked --all-targets --manifest-path $(ENGINE)/Cargo.toml -- -D warnings
 
@@ -70,10 +71,11 @@ format: $(VENV)/.packages ## Rewrite sources in the project's format
 engine: $(VENV)/.engine ## Build the engine and everything that runs it into .venv
 
 .PHONY: generate
-generate: $(VENV)/.packages ## Write crds/ and generated docs from api/
+generate: $(VENV)/.packages ## Write crds/, the chart's copy of it and generated docs
 	$(BIN)/python -m wasmcloud_api.crd crds
 	$(BIN)/python -m wasmcloud_api.conditions docs/conditions.md
 	$(BIN)/python -m wasmcloud_api.reference docs/api.md
+	$(BIN)/python charts/generate.py
 
 .PHONY: lock
 lock: $(VENV)/.packages ## Resolve dependencies anew into requirements.lock and Cargo.lock
@@ -120,10 +122,6 @@ require-go:
 	@command -v go >/dev/null || { echo "Go is needed to build the control plane that the tests run against: install Go 1.24 or newer (https://go.dev/dl)." >&2; exit 1; }
 
 ##@ Images and chart
-
-.PHONY: generate-chart
-generate-chart: generate ## Copy crds/ into the chart and write docs/values.md
-	$(BIN)/python charts/generate.py
 
 .PHONY: test-chart
 test-chart: $(VENV)/.packages require-go ## The chart: a real API server judges its objects, a real NATS its permissions

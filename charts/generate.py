@@ -22,7 +22,7 @@ ROOT = CHART.parent
 MARK = "# -- "
 HEADER = """# Values of the chart
 
-Generated from `charts/values.yaml`; to change it: `make generate-chart`.
+Generated from `charts/values.yaml`; to change it: `make generate`.
 
 What stands under `runtime` but `hostGroups` is the default of every host group: an entry of `runtime.hostGroups` may
 set each of these itself, beside its `name` and `namespace`. Maps are merged, a list of the group replaces the default;
@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
     changed = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     if "--check" in arguments:
         for path in stale + changed:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `make generate-chart`\n")
+            sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `make generate`\n")
         return 1 if stale or changed else 0
     for path in stale:
         path.unlink()
