@@ -43,7 +43,9 @@ def documented_values(text: str) -> list[Value]:
     """Return all values of a values.yaml, in its order. Raises ValueError for one without a comment."""
     lines = text.splitlines()
     defaults = yaml.safe_load(text)
-    return list(_walk(yaml.compose(text, yaml.SafeLoader), defaults, (), lines))
+    root = yaml.compose(text, yaml.SafeLoader)
+    assert root is not None, "values.yaml is empty"  # noqa: S101
+    return list(_walk(root, defaults, (), lines))
 
 
 def _walk(node: yaml.Node, default: object, path: tuple[str, ...], lines: list[str]) -> Iterator[Value]:

@@ -82,6 +82,7 @@ def test_the_roles_are_those_of_the_table() -> None:
             "/events": {"create", "patch"},
         }
     assert rights(objects.one("Role", "wasmcloud-operator")) == {
+        "coordination.k8s.io/leases": {"get", "create", "patch"},
         "runtime.wasmcloud.dev/hosts": writing,
         "runtime.wasmcloud.dev/hosts/status": {"patch"},
         "/events": {"create", "patch"},

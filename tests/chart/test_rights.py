@@ -42,7 +42,7 @@ class Installed(System):
             self.control_plane.kubectl("create", "namespace", namespace)
         self._audited_count = len(self.control_plane.audited())
         self.control_plane.kubectl("apply", "-f", "-", stdin=Rendered(self.roles()).text())
-        self.start_operator()
+        self.restart_operator("--leader-elect")
 
     def roles(self) -> list[JsonObject]:
         """The chart's Roles and RoleBindings, bound to the user that the operator's process is here."""

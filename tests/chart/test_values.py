@@ -132,7 +132,6 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             },
             "cert-manager needs global.certificates.issuerRef of kind ClusterIssuer",
         ),
-        ({"operator": {"replicas": 2}}, "this operator elects no leader yet"),
         ({"runtime": {"http": {"tls": {"enabled": True}}}}, "this host serves no HTTPS yet"),
         ({"runtime": {"allowHostLoopback": True}}, "this host lets no workload reach its loopback"),
         ({"runtime": {"dataNatsUrl": "nats://a:4222"}}, "this host has no connection for workloads' data yet"),

@@ -36,6 +36,10 @@ The operator's rights. tests/chart/test_rights.py compares them with the request
 
 {{/* What the operator may do in its own namespace. */}}
 {{- define "wasmcloud.operator.ownRules" -}}
+# Who leads.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, patch]
 - apiGroups: [runtime.wasmcloud.dev]
   resources: [hosts]
   verbs: [get, list, watch, create, patch, delete]
