@@ -153,7 +153,7 @@ def test_the_next_question_is_never_far(now_s: float, count: int, chance: float)
     inquiry = failed(view, before, DENIED, now_s=now_s, chance=chance)
     wait_s = ask_in_s(view, inquiry, now_s=now_s)
     assert wait_s is not None
-    assert 0.5 <= wait_s <= 300.0
+    assert 0.499 <= wait_s <= 300.001  # but for the rounding of a large clock
     assert known_digest(view, inquiry) == ONE
 
 
