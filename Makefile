@@ -85,9 +85,10 @@ lock: $(VENV)/.packages ## Resolve dependencies anew into requirements.lock and 
 	cargo update --manifest-path $(ENGINE)/Cargo.toml
 
 .PHONY: ground
-ground: require-go ## Build what the tests stand on: a Kubernetes control plane, an OCI registry (first time about 10 minutes)
+ground: require-go ## Build what the tests stand on: a Kubernetes control plane, an OCI registry, helm (first time 10 to 15 minutes)
 	@tests/ground/build-control-plane >/dev/null
 	@tests/ground/build-registry >/dev/null
+	@tests/ground/build-helm >/dev/null
 
 .PHONY: clean
 clean: ## Remove .venv and caches in the checkout (builds in the user's cache stay)

@@ -14,7 +14,7 @@ from ground.wait import eventually
 from wasmcloud_api.crds import KINDS
 from wasmcloud_api.names import API_VERSION
 
-CRDS = Path(__file__).parents[2] / "crds"
+CRDS = Path(__file__).parents[3] / "crds"
 NAMESPACE = "api-schema"
 PLURALS = {kind.__name__: kind.definition.plural for kind in KINDS}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wasmcloud_api import conditions, crd, reference
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 Main = Callable[[list[str]], int]
 DOCUMENTS: list[tuple[str, Main]] = [("conditions", conditions.main), ("reference", reference.main)]
 

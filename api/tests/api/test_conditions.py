@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wasmcloud_api.conditions import CONDITION_TYPES, Documented, Reason
 
-TABLE = Path(__file__).parents[2] / "docs" / "conditions.md"
+TABLE = Path(__file__).parents[3] / "docs" / "conditions.md"
 
 
 def test_each_member_says_what_it_means() -> None:

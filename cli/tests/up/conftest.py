@@ -21,7 +21,7 @@ import pytest
 import yaml
 from ground.oci_registry import OciRegistry
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 GUESTS = REPOSITORY / "tests" / "guests"
 HELLO = REPOSITORY / "examples" / "hello"
 COMMAND = Path(sysconfig.get_path("scripts")) / "wasmcloud"

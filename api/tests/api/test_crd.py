@@ -15,7 +15,7 @@ from wasmcloud_api.crds import KINDS, KubernetesObject
 from .manifest_cases import BAD, Bad
 from .manifests import dotted
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONSTRAINTS = {
     "required",
     "minimum",
