@@ -1,6 +1,7 @@
 """What `helm uninstall` runs last: takes away what only the operator could have taken away.
 
-Workloads stay, as they are the users' own, but nothing may hold them up: their finalizer goes. Host objects go.
+Workloads stay, as they are the users' own, but nothing may hold them up: their finalizer goes. Host objects and the
+operator's Lease go.
 Environment: NAMESPACE (of the release), WATCHED (namespaces separated by commas; empty: all).
 """
 # ruff: noqa: INP001  # no package: mounted into a pod
@@ -61,6 +62,8 @@ def main() -> None:
         hosts = f"{GROUP}/namespaces/{os.environ['NAMESPACE']}/hosts"
         for host in call("GET", hosts).get("items", []):
             call("DELETE", f"{hosts}/{host['metadata']['name']}")
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{os.environ['NAMESPACE']}/leases"
+        call("DELETE", f"{leases}/wasmcloud-operator")
     except urllib.error.HTTPError as error:
         sys.exit(f"{error.url}: {error.code} {error.read().decode()}")
 
