@@ -142,7 +142,7 @@ class Audit:
                 return await self._context.commands.status(host_id, uid)
 
         found = dict(zip(uids, await asyncio.gather(*(one(uid) for uid in uids)), strict=True))
-        file.abandoned = {uid for uid in file.abandoned if is_present(found[uid])}
+        file.abandoned = {uid for uid in file.abandoned if uid not in found or is_present(found[uid])}
         return found
 
     def _compare(self, host_id: HostId, found: Mapping[str, WorkloadStatus], asked_s: float) -> None:
