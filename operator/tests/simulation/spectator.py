@@ -36,6 +36,7 @@ class Spectator(logging.Handler):
         self._world = scenario.world
         self._crashes: list[str] = []
         self._served: dict[str, int] = {}
+        self._mixed: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         self._crashes.append(logging.Formatter().format(record))
@@ -71,7 +72,15 @@ class Spectator(logging.Handler):
         if is_calm and spec.deploy_policy == "RollingUpdate" and served < min(before, least):
             raise Broken(f"{name} went from {before} to {served} ready replicas, {least} needed")
         self._served[name] = served
-        if spec.deploy_policy == "Recreate" and len({w["metadata"]["ownerReferences"][0]["uid"] for w in mine}) > 1:
+        self._look_at_templates(name, spec, len({w["metadata"]["ownerReferences"][0]["uid"] for w in mine}))
+
+    def _look_at_templates(self, name: str, spec: WorkloadDeploymentSpec, template_count: int) -> None:
+        """With Recreate one template runs at a time, unless a rolling update was under way when that was wished."""
+        if template_count <= 1:
+            self._mixed.discard(name)
+        elif spec.deploy_policy != "Recreate":
+            self._mixed.add(name)
+        elif name not in self._mixed:
             raise Broken(f"{name} has replicas of two templates at a time")
 
     def _is_leaving(self, workload: dict[str, Any]) -> bool:
