@@ -109,7 +109,8 @@ class Reason(Documented):
     STARTING = "Starting", "The host pulls, compiles and starts the workload."
     START_FAILED = "StartFailed", "The host could not start the workload; the message has its causes."
     START_TIMED_OUT = "StartTimedOut", "The host did not finish the start in time; it is asked before the next try."
-    CRASHED = "Crashed", "The workload's service ended with an error for good."
+    CRASHED = "Crashed", "The workload ended with an error on its host, or its host knows it no more."
+    CRASH_LOOP_BACK_OFF = "CrashLoopBackOff", "The workload crashes again and again; each start waits longer."
     COMPLETED = "Completed", "The workload's service ended well and is not started again."
     STOPPING = "Stopping", "The workload is being stopped."
 

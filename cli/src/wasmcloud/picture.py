@@ -31,6 +31,7 @@ _FAILED = frozenset(
         Reason.INVALID_SPEC,
         Reason.START_FAILED,
         Reason.CRASHED,
+        Reason.CRASH_LOOP_BACK_OFF,
         Reason.ARTIFACT_NOT_FOUND,
     }
 )

@@ -76,7 +76,10 @@ def started(run: Run, *, state: RunState, now_s: float) -> Run:
 
 
 def failed(run: Run, reason: Reason, message: str, *, now_s: float, chance: float) -> Run:
-    """Return the run after a try that the host is to blame for: another host is tried next, after a delay."""
+    """Return the run after a try that the host is to blame for: another host is tried next, after a delay.
+
+    A second crash in a row is a crash loop.
+    """
     steady = run.state is RunState.RUNNING and now_s - run.since_s >= STEADY_S
     count = 1 if steady else run.failure_count + 1
     delay_s = backoff_s(count - 1, chance=chance, base_s=FIRST_RETRY_S, cap_s=LONGEST_RETRY_S)
@@ -84,7 +87,7 @@ def failed(run: Run, reason: Reason, message: str, *, now_s: float, chance: floa
         run,
         state=RunState.FAILED,
         since_s=now_s,
-        reason=reason,
+        reason=Reason.CRASH_LOOP_BACK_OFF if reason is Reason.CRASHED and count > 1 else reason,
         message=message,
         failure_count=count,
         retry_at_s=now_s + delay_s,

@@ -11,7 +11,16 @@ from wasmcloud_api.names import HostId
 from wasmcloud_api.wire import WorkloadState, WorkloadStatus
 from wasmcloud_operator.decide.backoff import backoff_s
 from wasmcloud_operator.decide.observe import observe
-from wasmcloud_operator.decide.run import LONGEST_RETRY_S, Run, RunState, blocked, failed, start_failure, vanished
+from wasmcloud_operator.decide.run import (
+    LONGEST_RETRY_S,
+    Run,
+    RunState,
+    blocked,
+    failed,
+    start_failure,
+    started,
+    vanished,
+)
 
 H1 = HostId("h1")
 
@@ -58,7 +67,13 @@ def test_failures_in_a_row_wait_ever_longer_and_remember_their_hosts() -> None:
 
 def test_a_run_that_was_steady_begins_with_the_shortest_wait_and_counts_a_restart() -> None:
     one = failed(run(failure_count=8), Reason.CRASHED, "ended", now_s=61.0, chance=1.0)
-    assert (one.failure_count, one.retry_at_s, one.restarts) == (1, 62.0, 1)
+    assert (one.failure_count, one.retry_at_s, one.restarts, one.reason) == (1, 62.0, 1, Reason.CRASHED)
+
+
+def test_a_second_crash_soon_after_the_first_is_a_crash_loop() -> None:
+    first = failed(run(), Reason.CRASHED, "ended", now_s=1.0, chance=1.0)
+    again = started(first, state=RunState.RUNNING, now_s=2.0)
+    assert failed(again, Reason.CRASHED, "ended", now_s=3.0, chance=1.0).reason is Reason.CRASH_LOOP_BACK_OFF
 
 
 def test_what_vanished_is_tried_at_once_on_the_same_host_and_then_with_pauses() -> None:
