@@ -59,6 +59,10 @@ lint: $(VENV)/.engine ## ruff, mypy, import contracts, generated files, rustfmt,
 	cargo fmt --all --check --manifest-path $(ENGINE)/Cargo.toml
 	cargo clippy --quiet --release --locked --all-targets --manifest-path $(ENGINE)/Cargo.toml -- -D warnings
 
+.PHONY: check-guests
+check-guests: ## Rebuild the committed guests and compare, where their compiler is at hand
+	@tests/ground/check-guests
+
 .PHONY: format
 format: $(VENV)/.packages ## Rewrite sources in the project's format
 	$(BIN)/ruff check --fix .
