@@ -38,7 +38,13 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.child = pexpect.spawn(
-            str(COMMAND), arguments, cwd=str(folder), env=dict(environment), dimensions=size, timeout=PATIENCE_S
+            str(COMMAND),
+            arguments,
+            cwd=str(folder),
+            env=dict(environment),
+            dimensions=size,
+            timeout=PATIENCE_S,
+            preexec_fn=_heed_hangups,
         )
 
     def shown(self) -> str:
@@ -84,6 +90,11 @@ class Terminal:
         except pexpect.EOF:
             return False
         return True
+
+
+def _heed_hangups() -> None:
+    """A shell at a terminal does, also when the suite itself runs under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass
