@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ from wasmcloud_host.telemetry import event
 log: Final = logging.getLogger(__name__)
 
 RETRY_S: Final = 0.5
+CONNECT_WITHIN_S: Final = 10.0
+CLOSE_WITHIN_S: Final = 2.0
 PING_S: Final = 10
 REPLY_PATIENCE_S: Final = 30.0
 """How long an answer waits for the connection to come back: the operator has given up by then."""
@@ -57,11 +60,14 @@ class Scheduler:
             closed = asyncio.Event()
             client = Client()
             try:
-                await self._connect(client, closed)
-                await client.subscribe(subjects.commands(self._host_id), cb=self._hear(answer))
+                async with asyncio.timeout(CONNECT_WITHIN_S):
+                    await self._connect(client, closed)
+                    await client.subscribe(subjects.commands(self._host_id), cb=self._hear(answer))
             except Exception as error:  # noqa: BLE001 - whatever it is, the only remedy is to try again
                 await self._say_waiting(error)
-                await client.close()
+                with suppress(Exception):  # a half-made connection may never finish closing
+                    async with asyncio.timeout(CLOSE_WITHIN_S):
+                        await client.close()
                 await asyncio.sleep(RETRY_S)
                 continue
             self._client, self._last_said = client, ""
