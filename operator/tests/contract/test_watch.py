@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from ground.control_plane import ADMIN
 from ground.wait import eventually_async
@@ -91,6 +94,24 @@ async def test_a_stopped_watch_leaves_nothing_behind(world: World) -> None:
     async with told_by(watch):
         await eventually_async(lambda: assert_synced(watch), within_s=30)
     assert asyncio.all_tasks() == before
+
+
+async def test_closing_amid_calls_leaves_no_connection(kubernetes: KubernetesWorld) -> None:
+    """Calls are cut at each stage: while connecting, while TLS is agreed on, while the answer comes."""
+    port = urlsplit(kubernetes.plane.url).port
+    left: set[int] = {one.fd for one in connections_to(port)}
+    for milliseconds in range(0, 80, 2):
+        async with (
+            opened(kubernetes.plane.kubeconfig(ADMIN)) as api,
+            told_by(KopfWatch(api, list(Kind), [kubernetes.namespace])),
+        ):
+            await asyncio.sleep(milliseconds / 1000)
+        assert {one.fd for one in connections_to(port)} <= left, f"after {milliseconds} ms"
+
+
+def connections_to(port: int | None) -> list[Any]:
+    found = psutil.Process().net_connections(kind="tcp")
+    return [one for one in found if one.raddr and one.raddr.port == port]
 
 
 async def test_hosts_and_tenants_are_watched_in_their_own_namespaces(kubernetes: KubernetesWorld) -> None:

@@ -18,6 +18,7 @@ import aiohttp
 import kopf
 
 from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
+from wasmcloud_operator.adapters.connections import Connections
 from wasmcloud_operator.adapters.kubernetes_api import PLURALS, KubernetesApi, collection, without_bookkeeping
 from wasmcloud_operator.engine.ports import ClusterError, JsonObject, See
 from wasmcloud_operator.model.keys import Kind, api_version
@@ -25,6 +26,7 @@ from wasmcloud_operator.model.keys import Kind, api_version
 _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
+_KEEPALIVE_S: Final = 15.0
 _Where = tuple[Kind, str]
 """A kind and a namespace, "" for all namespaces."""
 
@@ -135,9 +137,7 @@ class KopfWatch:
             tasks = [*tasks, *self._orphans()]
             for task in tasks:
                 task.cancel()
-            if (
-                self._session is not None
-            ):  # first, so that its connections are cut: TLS would wait for each one's farewell
+            if self._session is not None:
                 await self._session.close()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         errors = [error for error in ended if isinstance(error, Exception)]
@@ -182,7 +182,7 @@ class KopfWatch:
         trace.on_request_start.append(self._on_request_start)
         trace.on_request_end.append(self._on_request_end)
         trace.on_request_exception.append(self._on_request_exception)
-        connector = aiohttp.TCPConnector(limit=0, ssl=access.tls)
+        connector = Connections(limit=0, tls=access.tls, keepalive_s=_KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector, proxy=access.proxy, trace_configs=[trace], headers={"User-Agent": "wasmcloud-operator"}
         )

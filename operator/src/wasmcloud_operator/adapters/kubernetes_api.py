@@ -19,6 +19,7 @@ from kubernetes.aio.config import KUBE_CONFIG_DEFAULT_LOCATION, ConfigException,
 from wasmcloud_api.crds import KINDS
 from wasmcloud_api.names import API_VERSION
 
+from wasmcloud_operator.adapters.connections import Connections
 from wasmcloud_operator.adapters.kubernetes_events import EventSink
 from wasmcloud_operator.engine.ports import (
     AlreadyExists,
@@ -83,9 +84,7 @@ async def connect(kubeconfig: Path | None) -> ApiClient:
     configuration.connection_pool_maxsize = _CONNECTION_COUNT
     client = ApiClient(configuration)
     client.user_agent = "wasmcloud-operator"
-    connector = aiohttp.TCPConnector(
-        limit=_CONNECTION_COUNT, ssl=client.rest_client.ssl_context, keepalive_timeout=_KEEPALIVE_S
-    )
+    connector = Connections(limit=_CONNECTION_COUNT, tls=client.rest_client.ssl_context, keepalive_s=_KEEPALIVE_S)
     configuration.client_session_kwargs = {"connector": connector, "trust_env": False}
     return client
 
