@@ -25,7 +25,7 @@ def free_ports(count: int) -> list[int]:
     and the start of the program that is told it.
     """
     while True:
-        first = random.randrange(_LOWEST_PORT, _PORTS_OF_CONNECTIONS - count)  # noqa: S311  # nothing secret
+        first = random.randrange(_LOWEST_PORT, _PORTS_OF_CONNECTIONS - count)  # nothing secret
         ports = list(range(first, first + count))
         with ExitStack() as held, suppress(OSError):
             for port in ports:
