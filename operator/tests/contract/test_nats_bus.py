@@ -79,6 +79,29 @@ async def silence(_message: Msg) -> None:
     return
 
 
+async def test_it_ends_however_far_it_is(nats_server: NatsServer) -> None:
+    """nats-py swallows a cancellation that comes while it sends."""
+    for step_count in range(0, 120, 3):
+        bus = NatsBus(NatsOptions(nats_server.url))
+        task = asyncio.create_task(bus.run(lambda *_: None))
+        for _ in range(step_count):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=30)
+        assert task.cancelled(), f"it goes on after {step_count} steps"
+
+
+async def test_a_request_ends_however_far_it_is(bus: NatsBus, host: Client) -> None:
+    await listen(host, "silent", silence)
+    for step_count in range(20):
+        task = asyncio.create_task(bus.request("silent", b"", timeout_s=60))
+        for _ in range(step_count):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=30)
+        assert task.cancelled(), f"it goes on after {step_count} steps"
+
+
 async def test_a_request_gets_its_reply(bus: NatsBus, host: Client) -> None:
     await listen(host, "runtime.host.h1.>", echo)
     assert await bus.request("runtime.host.h1.heartbeat", b"abc", timeout_s=10) == b"cba"

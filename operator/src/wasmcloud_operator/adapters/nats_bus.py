@@ -53,6 +53,8 @@ class NatsBus:
 
     All requests share one inbox, as nats-py's own do; theirs keeps a request waiting when the connection is lost,
     while here it fails at once, because our own disconnection must never look like a host's silence.
+
+    nats-py swallows a cancellation that comes while it sends, so it is looked for after each call that sends.
     """
 
     def __init__(self, options: NatsOptions) -> None:
@@ -90,6 +92,7 @@ class NatsBus:
         try:
             async with asyncio.timeout(timeout_s):
                 await client.publish(subject, payload, reply=f"{self._inbox}.{token}")
+                raise_if_cancelled()
                 return await reply
         except TimeoutError:
             raise NoReply(f"no reply on {subject} within {timeout_s:g} s") from None
@@ -134,6 +137,7 @@ class NatsBus:
             await client.subscribe(f"{self._inbox}.*", cb=self._on_reply)
             await client.subscribe(ALL_HEARTBEATS, cb=on_heartbeat)
             await client.flush()
+            raise_if_cancelled()
             self._client = client
             self._connection_count += 1
             _log.info("nats_connected", extra={"fields": {"server": _address(client)}})
