@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
+from wasmcloud_api.logs import LogFormat
 from wasmcloud_api.nats_credentials import read_credentials
-
-from wasmcloud_host.telemetry import LogFormat
 
 VARIABLE_PREFIX: Final = "WASMCLOUD_HOST_"
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}

@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
+from wasmcloud_api.logs import LogFormat
 from wasmcloud_api.nats_credentials import read_credentials
-
-from wasmcloud_operator.adapters.logs import LogFormat
 
 _PREFIX: Final = "WASMCLOUD_OPERATOR_"
 _NAMESPACE_VARIABLE: Final = "OPERATOR_NAMESPACE"
