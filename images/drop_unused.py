@@ -1,9 +1,9 @@
 """Drop generated code that a program never imports, once importing the program has compiled what it does.
 
-    python drop_unused.py CLIENT...    CLIENT: a package with generated `api` and `models` in it, such as kubernetes.client
+    python drop_unused.py CLIENT...    CLIENT: a package with generated `api` and `models`, such as kubernetes.client
 
-A source in those two with no compiled file beside it goes; nothing else is touched. A client that is laid out otherwise, as a
-later version of it may be, is an error.
+A source in those two with no compiled file beside it goes; nothing else is touched. A client that is laid out
+otherwise, as a later version of it may be, is an error.
 """
 # ruff: noqa: INP001  # no package: run while an image is built
 
