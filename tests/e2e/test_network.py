@@ -1,4 +1,4 @@
-"""What leads to a workload, and what a workload may reach."""
+"""What a workload may reach."""
 
 from __future__ import annotations
 
@@ -83,42 +83,3 @@ def assert_service_refused(system: System) -> None:
     ready = condition(workload, "Ready")
     assert ready.get("status") == "False", ready
     assert "this host runs no services" in ready["message"], ready
-
-
-def test_a_service_leads_to_the_hosts_that_serve(system: System) -> None:
-    one = system.add_host("one", address="10.1.2.1")
-    two = system.add_host("two", address="10.1.2.2")
-    system.await_hosts()
-    system.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "web"},
-            "spec": {"ports": [{"name": "http", "port": 80}]},
-        }
-    )
-    system.apply(deployment("app", replicas=2, spec={"kubernetes": {"service": {"name": "web"}}}))
-    system.await_ready("app")
-    endpoints = {("10.1.2.1", one.http_port), ("10.1.2.2", two.http_port)}
-    eventually(lambda: assert_leads_to(system, endpoints), within_s=READY_WITHIN_S)
-    for suffix in ("", ".svc", ".svc.cluster.local"):
-        system.assert_answer(one, f"web.{system.namespace}{suffix}", "Hello, world!\n")
-
-    one.process.kill()
-    system.kubectl("scale", "workloaddeployment/app", "--replicas=1")
-    eventually(lambda: assert_leads_to(system, {("10.1.2.2", two.http_port)}), within_s=READY_WITHIN_S)
-    system.kubectl("delete", "workloaddeployment", "app", "--timeout=60s")
-    eventually(lambda: assert_leads_to(system, set()), within_s=READY_WITHIN_S)
-
-
-def assert_leads_to(system: System, wanted: set[tuple[str, int]]) -> None:
-    slices = system.items("endpointslices", "-l", "kubernetes.io/service-name=web")
-    found = {
-        (address, port["port"])
-        for one in slices
-        for port in one.get("ports") or []
-        for endpoint in one.get("endpoints") or []
-        if endpoint["conditions"].get("ready")
-        for address in endpoint["addresses"]
-    }
-    assert found == wanted, f"Service web leads to {found}, wanted {wanted}"

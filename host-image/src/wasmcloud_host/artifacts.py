@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, SecretStr
+from wasmcloud_api.names import FILE_SCHEME
 from wasmcloud_api.wire import Component, ImagePullPolicy
 from wasmcloud_engine import Engine, EngineError
 
 from wasmcloud_host.telemetry import event
 
 log: Final = logging.getLogger(__name__)
-
-FILE_SCHEME: Final = "file://"
 
 
 class PullError(Exception):
