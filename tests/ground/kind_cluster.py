@@ -1,4 +1,4 @@
-"""A Kubernetes cluster of one node in docker, by kind, with images that are there already: nothing is pulled."""
+"""A Kubernetes cluster of two nodes in docker, by kind, with images that are there already: nothing is pulled."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from ground.helm import helm
 from ground.process import Process, free_ports
 from ground.wait import eventually
 
+NODES = {
+    "kind": "Cluster",
+    "apiVersion": "kind.x-k8s.io/v1alpha4",
+    "nodes": [{"role": "control-plane"}, {"role": "worker"}],
+}
+KINDS_TO_SAVE = "all,hosts,workloads,workloadreplicasets,workloaddeployments,endpointslices,leases"
 LOCAL_NODE_IMAGE = "kindest/node:v1.34.4-local"  # as tests/ground/build-kind-node-image makes it
 
 
@@ -27,10 +33,16 @@ class KindCluster:
         self.name = name
         self.directory = directory
         self.kubeconfig = directory / "kubeconfig"
+        self.control_plane_node, self.worker_node = f"{name}-control-plane", f"{name}-worker"
 
     def __enter__(self) -> Self:
+        self.delete()  # what a run that was killed has left
+        flags = ["--config", "-", "--kubeconfig", str(self.kubeconfig), "--wait", "180s"]
         try:
-            self._kind("create", "cluster", *self._node_image(), "--kubeconfig", str(self.kubeconfig), "--wait", "180s")
+            self._kind("create", "cluster", *self._node_image(), *flags, stdin=json.dumps(NODES))
+            # Both nodes run pods, so that there is somewhere to go when one is drained.
+            self.kubectl("taint", "node", self.control_plane_node, "node-role.kubernetes.io/control-plane-")
+            self.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=120s", timeout_s=150)
         except BaseException:
             self.delete()
             raise
@@ -45,7 +57,7 @@ class KindCluster:
         self._kind("delete", "cluster", "--kubeconfig", str(self.kubeconfig))
 
     def load(self, images: Sequence[str]) -> None:
-        """Copy images of the local docker into the node."""
+        """Copy images of the local docker into the nodes."""
         self._kind("load", "docker-image", *images)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout_s: float = 120) -> str:
@@ -79,24 +91,22 @@ class KindCluster:
             eventually(is_up, within_s=30)
             yield f"http://127.0.0.1:{local}"
 
-    def save_logs(self) -> None:
-        """Write events, objects and logs into `directory`, for after a failure."""
+    def save(self, directory: Path) -> None:
+        """Write events, objects and logs, for after a failure."""
+        directory.mkdir(parents=True, exist_ok=True)
         # Not `kind export logs`, which wants crictl in the node.
-        pods = f"{self.name}-control-plane:/var/log/pods"
-        subprocess.run(["docker", "cp", pods, str(self.directory / "pods")], capture_output=True, check=False)
+        for node in (self.control_plane_node, self.worker_node):
+            pods = f"{node}:/var/log/pods"
+            subprocess.run(["docker", "cp", pods, str(directory / node)], capture_output=True, check=False)
         for name, arguments in {
-            "objects.yaml": [
-                "get",
-                "all,hosts,workloads,workloaddeployments,endpointslices",
-                "--all-namespaces",
-                "-oyaml",
-            ],
+            "objects.yaml": ["get", KINDS_TO_SAVE, "--all-namespaces", "-oyaml"],
+            "pods.txt": ["get", "pods,nodes", "--all-namespaces", "-owide"],
             "events.txt": ["get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"],
         }.items():
             try:
-                (self.directory / name).write_text(self.kubectl(*arguments))
+                (directory / name).write_text(self.kubectl(*arguments))
             except KubectlError as error:
-                (self.directory / name).write_text(str(error))
+                (directory / name).write_text(str(error))
 
     def _node_image(self) -> list[str]:
         """KIND_NODE_IMAGE, else the one that was built here, else kind's own default."""
@@ -105,9 +115,9 @@ class KindCluster:
         known = subprocess.run(["docker", "image", "inspect", LOCAL_NODE_IMAGE], capture_output=True, check=False)
         return ["--image", LOCAL_NODE_IMAGE] if known.returncode == 0 else []
 
-    def _kind(self, *arguments: str) -> None:
+    def _kind(self, *arguments: str, stdin: str | None = None) -> None:
         argv = [str(binary("kind")), *arguments, "--name", self.name]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"kind {' '.join(arguments)}: {done.stderr.strip()}")
 

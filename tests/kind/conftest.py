@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from ground.helm import CHART
@@ -28,13 +28,22 @@ def images() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def cluster(
-    images: list[str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[KindCluster]:
+def cluster(images: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindCluster]:
     """A cluster with nothing of ours in it but the images."""
     with KindCluster("wasmcloud-test", tmp_path_factory.mktemp("kind")) as running:
         running.load(images)
         yield running
-        if request.session.testsfailed:
-            running.save_logs()
-            print(f"what the cluster was like: {running.directory}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed says where events, objects and logs of that moment are."""
+    report = yield
+    cluster = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and cluster is not None:
+        directory = cluster.directory / re.sub(r"\W+", "-", f"{item.name}-{report.when}")
+        cluster.save(directory)
+        report.sections.append(("what the cluster was like", str(directory)))
+    return report

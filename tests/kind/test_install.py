@@ -9,6 +9,8 @@ import pytest
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster, fetch
 from ground.wait import eventually
+from kind.release import assert_nothing_left, is_ready
+from kind.traffic import ask_inside
 
 HELLO = str(CHART.parent / "examples" / "hello" / "workload.yaml")
 SERVICE = json.dumps(
@@ -20,7 +22,6 @@ SERVICE = json.dumps(
     }
 )
 TO_SERVICE = json.dumps({"spec": {"kubernetes": {"service": {"name": "hello"}}}})
-ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +93,7 @@ def test_an_upgrade_takes_values_and_keeps_what_runs(hello: KindCluster) -> None
 
     def has_two_hosts() -> None:
         hosts = hello.get("hosts")["items"]
-        ready = [
-            h for h in hosts if any(c["type"] == "Ready" and c["status"] == "True" for c in h["status"]["conditions"])
-        ]
+        ready = [host for host in hosts if is_ready(host)]
         assert len(ready) == 2, hosts
 
     eventually(has_two_hosts, within_s=60)
@@ -108,18 +107,7 @@ def test_an_upgrade_takes_values_and_keeps_what_runs(hello: KindCluster) -> None
 def test_uninstall_leaves_the_definitions_and_the_users_own(hello: KindCluster) -> None:
     hello.helm("uninstall", "wasmcloud", "--wait", "--timeout", "5m")
 
-    def is_empty() -> None:
-        kinds = "deploy,statefulset,job,pod,service,configmap,secret,serviceaccount,role,rolebinding"
-        kinds += ",networkpolicy,pdb,pvc,host,lease"
-        left = set(hello.kubectl("get", kinds, "--output", "name").split())
-        assert left <= {
-            "configmap/kube-root-ca.crt",
-            "serviceaccount/default",
-            "service/kubernetes",
-            "service/hello",
-        }, left
-
-    eventually(is_empty, within_s=120)
+    eventually(lambda: assert_nothing_left(hello, "service/hello"), within_s=120)
     assert hello.kubectl("get", "workloaddeployment", "hello", "--output", "name")
     # Nothing holds the user's own objects up, with nobody left to lift a finalizer.
     hello.kubectl("delete", "-f", HELLO, "--timeout=60s")
@@ -133,8 +121,3 @@ def test_uninstall_leaves_the_definitions_and_the_users_own(hello: KindCluster) 
 def assert_ready(cluster: KindCluster, replicas: int) -> None:
     seen = cluster.get("workloaddeployment", "hello")["status"]["replicas"]
     assert (seen["ready"], seen["expected"]) == (replicas, replicas), seen
-
-
-def ask_inside(cluster: KindCluster, url: str) -> str:
-    """What a URL answers to a pod: the operator's, which has a Python."""
-    return cluster.kubectl("exec", "deployment/wasmcloud-operator", "--", "python3", "-c", ASK, url)

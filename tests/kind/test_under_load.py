@@ -1,0 +1,150 @@
+"""What may happen to a cluster, while a client inside of it asks a component without a pause: it notices nothing.
+
+One installation with two hosts for all tests here; each begins with ten replicas on both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.system import condition, deployment
+from ground.helm import CHART
+from ground.kind_cluster import KindCluster
+from ground.wait import eventually
+from kind.release import (
+    REPLICAS,
+    SETTLED_WITHIN_S,
+    URL,
+    VALUES,
+    WAIT,
+    app,
+    apply,
+    assert_settled,
+    conditions,
+    settle,
+)
+from kind.traffic import Traffic, ask_inside, traffic
+
+GUESTS = Path(__file__).parents[1] / "guests"
+WITH_GUESTS = {
+    **VALUES,
+    "runtime": {
+        "replicas": 2,
+        "fileImages": ["/usr/share/wasmcloud/examples", "/guests"],
+        "volumes": [{"name": "guests", "configMap": {"name": "guests"}}],
+        "volumeMounts": [{"name": "guests", "mountPath": "/guests"}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def busy(cluster: KindCluster) -> Iterator[KindCluster]:
+    cluster.kubectl("create", "configmap", "guests", f"--from-file={GUESTS / 'http-p2.wasm'}")
+    cluster.helm("install", "wasmcloud", str(CHART), "--values", "-", *WAIT, stdin=json.dumps(WITH_GUESTS))
+    yield cluster
+    cluster.kubectl("delete", "workloaddeployment", "--all", "--timeout=60s")
+    cluster.kubectl("delete", "service/app", "configmap/guests")
+    cluster.helm("uninstall", "wasmcloud", *WAIT)
+
+
+@pytest.fixture
+def client(busy: KindCluster, images: list[str], request: pytest.FixtureRequest) -> Iterator[Traffic]:
+    """Asks the Service, from a pod; at the end it must not have seen a failure."""
+    settle(busy, greeted=request.node.name)
+    with traffic(busy, images[0], URL) as sent:
+        sent.assert_unharmed()
+        yield sent
+        sent.assert_unharmed()
+
+
+def delete_pods(cluster: KindCluster, component: str) -> None:
+    """All pods of a component at once; returns when they are gone."""
+    selector = f"app.kubernetes.io/component={component}"
+    cluster.kubectl("delete", "pod", "-l", selector, "--wait=true", timeout_s=180)
+
+
+def test_a_rollout_of_ten_replicas(busy: KindCluster, client: Traffic) -> None:
+    """Protects: a replica is stopped only when its successor serves and the routes say so."""
+    for greeted in ("new", "newer"):
+        apply(busy, app(greeted))
+        client.await_only(f"Hello, {greeted}!\n", within_s=SETTLED_WITHIN_S)
+    eventually(lambda: assert_settled(busy), within_s=SETTLED_WITHIN_S, every_s=0.5)
+
+
+def test_scaling_down_and_up(busy: KindCluster, client: Traffic) -> None:
+    """Protects: a host that loses its last replica is off the Service first."""
+    for replicas in (1, REPLICAS):
+        busy.kubectl("scale", "workloaddeployment/app", f"--replicas={replicas}")
+
+        def has_scaled(replicas: int = replicas) -> None:
+            assert len(busy.get("workloads")["items"]) == replicas
+            assert busy.get("workloaddeployment", "app")["status"]["replicas"]["ready"] == replicas
+
+        eventually(has_scaled, within_s=SETTLED_WITHIN_S, every_s=0.5)
+        client.assert_unharmed()
+
+
+def test_a_bad_image_is_explained_and_the_old_replicas_serve_on(busy: KindCluster, client: Traffic) -> None:
+    """Protects: a typo in a manifest takes nothing down, and says where it is."""
+    bad = app("never", progressDeadlineSeconds=5)
+    bad["spec"]["template"]["spec"]["components"][0]["image"] = "file://no-such.wasm"
+    apply(busy, bad)
+
+    def is_explained() -> None:
+        seen = condition(busy.get("workloaddeployment", "app"), "Deploy")
+        assert seen.get("reason") == "ProgressDeadlineExceeded", seen
+        messages = [c["message"] for w in busy.get("workloads")["items"] for c in conditions(w)]
+        assert any("no-such.wasm" in message for message in messages), messages
+
+    eventually(is_explained, within_s=60, every_s=0.5)
+    client.assert_unharmed()
+    apply(busy, app("mended"))
+    client.await_only("Hello, mended!\n", within_s=SETTLED_WITHIN_S)
+
+
+def test_a_host_s_pod_is_deleted(busy: KindCluster, client: Traffic) -> None:
+    """Protects: draining. The other host serves, the workloads move, the host ends when they have."""
+    (pod, _) = busy.get("pods", "-l", "app.kubernetes.io/component=host")["items"]
+    busy.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=true", timeout_s=180)
+    eventually(lambda: assert_settled(busy), within_s=SETTLED_WITHIN_S, every_s=0.5)
+
+
+@pytest.mark.parametrize("component", ["operator", "nats"])
+def test_the_control_plane_is_deleted(busy: KindCluster, client: Traffic, component: str) -> None:
+    """Protects: hosts serve by themselves, and whoever comes back goes on where things stood."""
+    delete_pods(busy, component)
+    apply(busy, app(f"after-{component}"))
+    client.await_only(f"Hello, after-{component}!\n", within_s=SETTLED_WITHIN_S)
+
+
+def test_a_node_is_drained(busy: KindCluster, client: Traffic) -> None:
+    """Protects: a node's maintenance. Host, operator and perhaps NATS leave it in the same moment."""
+    node = busy.worker_node
+    flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s"]
+    busy.kubectl("drain", node, *flags, timeout_s=270)
+    try:
+        client.assert_unharmed()
+        selector = ["-l", "app.kubernetes.io/name=wasmcloud", f"--field-selector=spec.nodeName={node}"]
+        assert not busy.get("pods", *selector)["items"]
+        eventually(lambda: assert_settled(busy), within_s=SETTLED_WITHIN_S, every_s=0.5)
+    finally:
+        busy.kubectl("uncordon", node)
+
+
+def test_nothing_leaves_the_cluster_s_workloads_but_by_a_rule(busy: KindCluster) -> None:
+    """Protects: an empty allowedHosts is no access at all, also to what the cluster's network leads to."""
+    target = "wasmcloud-operator.default.svc:8080"
+    image = "file://http-p2.wasm"
+    allowed = {"localResources": {"allowedHosts": [target]}}
+    apply(busy, deployment("closed", replicas=2, image=image))
+    apply(busy, deployment("open", replicas=2, image=image, component=allowed))
+    for name in ("closed", "open"):
+        busy.kubectl("wait", f"workloaddeployment/{name}", "--for=condition=Ready", "--timeout=60s", timeout_s=90)
+    path = f"http://wasmcloud-host-default.default.svc/fetch?url=http://{target}/metrics"
+    assert ask_inside(busy, path, "closed.localhost") == "502 HTTP-request-denied"
+    granted = ask_inside(busy, path, "open.localhost")
+    assert granted.startswith("200 # HELP"), granted[:200]
+    busy.kubectl("delete", "workloaddeployment", "closed", "open", "--timeout=60s")
