@@ -135,9 +135,9 @@ class KopfWatch:
             tasks = [*tasks, *self._orphans()]
             for task in tasks:
                 task.cancel()
-            if self._session is not None:
-                await self._session.close()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            if self._session is not None:  # last, for a request that is ending may still open a connection
+                await self._session.close()
         errors = [error for error in ended if isinstance(error, Exception)]
         if errors:
             raise ExceptionGroup("kopf ended", errors)
