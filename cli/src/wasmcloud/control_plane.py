@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wasmcloud_operator.adapters.logs import configure
+from wasmcloud_api.logs import configure
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
 from wasmcloud_operator.adapters.system_clock import SystemClock
@@ -71,7 +71,7 @@ class ControlPlane:
 
 
 def _log_to(log: Path) -> None:
-    configure("text", "INFO")
+    configure("text", "wasmcloud_operator")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(log.open("a"))

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
+from wasmcloud_api.logs import configure
+
 from wasmcloud_host.settings import SettingsError, read_settings
-from wasmcloud_host.telemetry import start_logging
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments)
     except SettingsError as error:
         _exit(EXIT_USAGE, str(error))
-    start_logging(settings.log_format)
+    configure(settings.log_format, "wasmcloud_host")
     _skip_what_only_websockets_need()
     from wasmcloud_host import app  # noqa: PLC0415 - a wrong flag needn't wait for the engine and nats-py
 

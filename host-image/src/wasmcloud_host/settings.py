@@ -11,25 +11,18 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
-from wasmcloud_api.nats_credentials import read_credentials
-
-from wasmcloud_host.telemetry import LogFormat
+from wasmcloud_api.flags import CredentialsFile, Duration, NatsUrls, ReadableFile, between_commas, namespace_name
+from wasmcloud_api.logs import LogFormat
 
 VARIABLE_PREFIX: Final = "WASMCLOUD_HOST_"
-_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
 class SettingsError(Exception):
     """A flag or variable that cannot be used, in one sentence."""
-
-
-def _commas(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _label_value(value: str) -> str:
@@ -50,7 +43,7 @@ def _label_key(value: str) -> str:
 
 
 def _pairs(value: object) -> object:
-    parts = _commas(value)
+    parts = between_commas(value)
     if not isinstance(parts, list):
         return parts
     if bad := [part for part in parts if "=" not in part]:
@@ -59,29 +52,11 @@ def _pairs(value: object) -> object:
     return dict(part.split("=", 1) for part in parts)
 
 
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|)", value.strip())):
-        msg = f"{value!r} is not a duration such as 30, 30s, 500ms or 2m"
-        raise ValueError(msg)
-    return float(match[1]) * _UNIT_S[match[2]]
-
-
 def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
         msg = f"{value!r} is not of the form address:port, such as 127.0.0.1:8000"
         raise ValueError(msg)
-    return value
-
-
-def _nats_urls(value: SecretStr) -> SecretStr:
-    for text in value.get_secret_value().split(","):
-        url = urlsplit(text.strip())
-        if url.scheme not in {"nats", "tls"} or not url.hostname:
-            raise ValueError("must be of the form nats://host:4222 or tls://host:4222")
-        _ = url.port  # raises ValueError when it is no port
     return value
 
 
@@ -100,23 +75,8 @@ def _object_name(value: str) -> str:
     return value
 
 
-def _namespace(value: str) -> str:
-    if value and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
-        msg = f"{value!r} is not the name of a namespace"
-        raise ValueError(msg)
-    return value
-
-
-def _readable(path: Path) -> Path:
-    if not path.is_file() or not os.access(path, os.R_OK):
-        msg = f"{path} is not a file that can be read"
-        raise ValueError(msg)
-    return path
-
-
-def _credentials(path: Path) -> Path:
-    read_credentials(path)
-    return path
+def _environment(value: str) -> str:
+    return value and namespace_name(value)
 
 
 def _directory(path: Path) -> Path:
@@ -130,9 +90,8 @@ Address = Annotated[str, AfterValidator(_address)]
 LabelKey = Annotated[str, AfterValidator(_label_key)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
 Token = Annotated[str, AfterValidator(_token)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86400)]
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_commas)]
-ReadableFile = Annotated[Path, AfterValidator(_readable)]
+Seconds = Annotated[Duration, Field(gt=0, le=86400)]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(between_commas)]
 
 
 class Settings(BaseSettings):
@@ -167,13 +126,13 @@ class Settings(BaseSettings):
     host_label: Annotated[dict[LabelKey, LabelValue], NoDecode, BeforeValidator(_pairs)] = Field(default_factory=dict)
     """A label `key=value` of the Host object, to be matched by hostSelector; may be repeated."""
 
-    environment: Annotated[str, AfterValidator(_namespace)] = ""
+    environment: Annotated[str, AfterValidator(_environment)] = ""
     """The tenant whose workloads this host serves. Default: none, then it serves workloads that name none."""
 
-    scheduler_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] = SecretStr("nats://127.0.0.1:4222")
+    scheduler_nats_url: NatsUrls = SecretStr("nats://127.0.0.1:4222")
     """NATS server of the operator; several are separated by commas."""
 
-    scheduler_nats_creds: Annotated[Path, AfterValidator(_credentials)] | None = None
+    scheduler_nats_creds: CredentialsFile | None = None
     """NATS credentials file (a user's JWT and seed), read anew for each connection."""
 
     scheduler_nats_tls_ca: ReadableFile | None = None
@@ -210,7 +169,7 @@ class Settings(BaseSettings):
     """Seconds after which a pull fails."""
 
     allow_file_images: Annotated[
-        tuple[Annotated[Path, AfterValidator(_directory)], ...], NoDecode, BeforeValidator(_commas)
+        tuple[Annotated[Path, AfterValidator(_directory)], ...], NoDecode, BeforeValidator(between_commas)
     ] = ()
     """A directory whose files may be named as images, `file://name.wasm`; may be repeated. Default: none."""
 
@@ -237,7 +196,7 @@ class Settings(BaseSettings):
     request_timeout: Seconds = 60.0
     """Seconds after which a request ends with 504."""
 
-    drain_timeout: Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86400)] = 30.0
+    drain_timeout: Annotated[Duration, Field(ge=0, le=86400)] = 30.0
     """Seconds that a host which was told to end waits for its workloads to be moved."""
 
     web_addr: Address | None = None
@@ -270,7 +229,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = f"{_origin_of(str(first['loc'][0]), arguments)}: " if first["loc"] else ""
-        raise SettingsError(where + first["msg"].removeprefix("Value error, ")) from error
+        reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+        raise SettingsError(where + reason) from error
 
 
 def _origin_of(name: str, arguments: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from wasmcloud_operator.adapters import logs
+from wasmcloud_api import logs
+
 from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterError, connect
 from wasmcloud_operator.adapters.kubernetes_lease import KubernetesLease
@@ -37,7 +38,7 @@ class StartError(Exception):
 
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError."""
-    logs.configure(settings.log_format, "INFO")
+    logs.configure(settings.log_format, "wasmcloud_operator")
     stop = asyncio.Event()
     claim_signals = _signals_set(stop)
     claim_signals()

@@ -9,43 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
-from wasmcloud_api.nats_credentials import read_credentials
-
-from wasmcloud_operator.adapters.logs import LogFormat
+from wasmcloud_api.flags import CredentialsFile, Duration, NatsUrls, ReadableFile, between_commas, namespace_name
+from wasmcloud_api.logs import LogFormat
 
 _PREFIX: Final = "WASMCLOUD_OPERATOR_"
 _NAMESPACE_VARIABLE: Final = "OPERATOR_NAMESPACE"
-_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
 
 class SettingsError(Exception):
     """A flag or variable that can't be used, in one sentence."""
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", value.strip())
-    if match is None:
-        raise ValueError(f'"{value}" is no duration such as 0.5, 500ms, 10s or 2m')
-    return float(match[1]) * _UNIT_S[match[2]]
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _namespace(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
-        raise ValueError(f'"{value}" is no name of a namespace: lower-case letters, digits and - inside')
-    return value
 
 
 def _registry(value: str) -> str:
@@ -61,35 +38,13 @@ def _address(value: str) -> str:
     return value
 
 
-def _nats_url(value: SecretStr) -> SecretStr:
-    for one in value.get_secret_value().split(","):
-        url = urlsplit(one.strip())
-        port = url.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
-        if url.scheme not in ("nats", "tls") or not url.hostname or (port and not port.isdecimal()):
-            raise ValueError("must be of the form nats://host:4222 or tls://host:4222, several separated by commas")
-    return value
-
-
-def _readable(path: Path) -> Path:
-    if not path.is_file() or not os.access(path, os.R_OK):
-        raise ValueError(f"{path} is no file that can be read")
-    return path
-
-
-def _credentials(path: Path) -> Path:
-    read_credentials(path)
-    return path
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=3600)]
-Delay = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=3600)]
+Seconds = Annotated[Duration, Field(gt=0, le=3600)]
+Delay = Annotated[Duration, Field(ge=0, le=3600)]
 Percent = Annotated[int, Field(ge=1, le=100)]
-NamespaceName = Annotated[str, AfterValidator(_namespace)]
-Namespaces = Annotated[tuple[NamespaceName, ...], NoDecode, BeforeValidator(_split)]
-Registries = Annotated[tuple[Annotated[str, AfterValidator(_registry)], ...], NoDecode, BeforeValidator(_split)]
+NamespaceName = Annotated[str, AfterValidator(namespace_name)]
+Namespaces = Annotated[tuple[NamespaceName, ...], NoDecode, BeforeValidator(between_commas)]
+Registries = Annotated[tuple[Annotated[str, AfterValidator(_registry)], ...], NoDecode, BeforeValidator(between_commas)]
 Address = Annotated[str, AfterValidator(_address)]
-ReadableFile = Annotated[Path, AfterValidator(_readable)]
-CredentialsFile = Annotated[Path, AfterValidator(_credentials)]
 
 
 class Settings(BaseSettings):
@@ -116,7 +71,7 @@ class Settings(BaseSettings):
     kubeconfig: ReadableFile | None = None
     """Kubeconfig file. Default: the pod's service account, else KUBECONFIG or ~/.kube/config."""
 
-    nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] = SecretStr("nats://127.0.0.1:4222")
+    nats_url: NatsUrls = SecretStr("nats://127.0.0.1:4222")
     """NATS server; several are separated by commas."""
 
     nats_creds: CredentialsFile | None = None

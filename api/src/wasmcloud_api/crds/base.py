@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from wasmcloud_api.json_values import in_utc, rfc3339, without_nulls
 from wasmcloud_api.names import API_VERSION
 
 INT32_MAX: Final = 2**31 - 1
@@ -49,21 +50,14 @@ LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC).replace(microsecond=0)
-    except OverflowError:
-        raise ValueError("must be a time from the year 1 to the year 9999 in UTC") from None
-
-
-def _whole_seconds(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+def _whole_seconds(moment: datetime) -> datetime:
+    return in_utc(moment).replace(microsecond=0)
 
 
 Time = Annotated[
     AwareDatetime,
-    AfterValidator(_utc),
-    PlainSerializer(_whole_seconds, return_type=str),
+    AfterValidator(_whole_seconds),
+    PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment, written like Kubernetes writes it: UTC, whole seconds."""
@@ -125,9 +119,7 @@ class Resource(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
-        if isinstance(value, dict) and None in value.values():
-            return {key: field for key, field in value.items() if field is not None}
-        return value
+        return without_nulls(value)
 
     def document(self) -> dict[str, Any]:
         """Return the camelCase JSON form without what equals its default: equal documents are equal in meaning."""

@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar, cast
@@ -33,6 +33,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from wasmcloud_api.field_path import field_path
+from wasmcloud_api.json_values import in_utc, rfc3339, without_nulls
 
 
 class WireError(ValueError):
@@ -53,9 +54,7 @@ class Message(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, value: Any) -> Any:
-        if isinstance(value, dict) and None in value.values():
-            return {key: field for key, field in value.items() if field is not None}
-        return value
+        return without_nulls(value)
 
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?")
@@ -101,17 +100,6 @@ def _timestamp(value: object) -> object:
     raise ValueError("must be a time in RFC 3339 with a time zone, such as 2026-01-31T12:00:00Z")
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be a time from the year 1 to the year 9999 in UTC") from None
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
 REVEAL: Final = object()
 """Serialization context under which secrets are written as they are; `encode` alone uses it."""
 
@@ -132,8 +120,8 @@ Bool = StrictBool
 Timestamp = Annotated[
     AwareDatetime,
     BeforeValidator(_timestamp),
-    AfterValidator(_utc),
-    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    AfterValidator(in_utc),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
 ]
 Secret = Annotated[SecretStr, PlainSerializer(_secret, return_type=str)]
 """A string that shows as asterisks everywhere but in `encode`."""

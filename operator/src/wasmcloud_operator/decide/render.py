@@ -37,8 +37,8 @@ _PULL_POLICIES: Final = {
 
 
 @dataclass(frozen=True, repr=False)
-class Settings:
-    """What was read for a start. Holds secrets, so it shows nothing of itself."""
+class Resolved:
+    """What the references of a workload came to. Holds secrets, so it shows nothing of itself."""
 
     config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -137,7 +137,7 @@ def new_workload(replica_set: ReplicaSetView, name: str, host_id: HostId | None)
     }
 
 
-def start_request(view: WorkloadView, settings: Settings) -> wire.WorkloadStartRequest:
+def start_request(view: WorkloadView, resolved: Resolved) -> wire.WorkloadStartRequest:
     """Return the message that starts a workload."""
     spec = view.spec
     annotations = {key: value for key, value in view.meta.annotations.items() if key != PLACED_ON}
@@ -145,37 +145,37 @@ def start_request(view: WorkloadView, settings: Settings) -> wire.WorkloadStartR
         namespace=view.meta.key.namespace,
         name=view.meta.key.name,
         annotations=annotations,
-        service=_service(spec.service, settings) if spec.service is not None else None,
+        service=_service(spec.service, resolved) if spec.service is not None else None,
         wit_world=wire.WitWorld(
-            components=tuple(_component(component, settings) for component in spec.components),
-            host_interfaces=tuple(_interface(i, view.meta.key.namespace, spec, settings) for i in spec.host_interfaces),
+            components=tuple(_component(component, resolved) for component in spec.components),
+            host_interfaces=tuple(_interface(i, view.meta.key.namespace, spec, resolved) for i in spec.host_interfaces),
         ),
         volumes=tuple(_volume(volume) for volume in spec.volumes),
     )
     return wire.WorkloadStartRequest(workload=workload, workload_id=view.meta.uid)
 
 
-def _component(component: crds.Component, settings: Settings) -> wire.Component:
-    image = _image(component.image, settings.artifacts)
+def _component(component: crds.Component, resolved: Resolved) -> wire.Component:
+    image = _image(component.image, resolved.artifacts)
     return wire.Component(
         name=component.name,
         image=image,
-        local_resources=_resources(component.local_resources, settings),
+        local_resources=_resources(component.local_resources, resolved),
         pool_size=component.pool_size,
         max_invocations=component.max_invocations,
         max_concurrency=component.max_concurrency,
-        image_pull_secret=_pull_secret(component, image, settings),
+        image_pull_secret=_pull_secret(component, image, resolved),
         image_pull_policy=_pull_policy(component),
     )
 
 
-def _service(service: crds.Service, settings: Settings) -> wire.Service:
-    image = _image(service.image, settings.artifacts)
+def _service(service: crds.Service, resolved: Resolved) -> wire.Service:
+    image = _image(service.image, resolved.artifacts)
     return wire.Service(
         image=image,
-        local_resources=_resources(service.local_resources, settings),
+        local_resources=_resources(service.local_resources, resolved),
         max_restarts=service.max_restarts,
-        image_pull_secret=_pull_secret(service, image, settings),
+        image_pull_secret=_pull_secret(service, image, resolved),
         image_pull_policy=_pull_policy(service),
     )
 
@@ -186,19 +186,19 @@ def _pull_policy(part: crds.Component | crds.Service) -> wire.ImagePullPolicy:
     return _PULL_POLICIES[part.image_pull_policy]
 
 
-def _pull_secret(part: crds.Component | crds.Service, image: str, settings: Settings) -> wire.ImagePullSecret | None:
-    login = settings.logins.get((part.image_pull_secret.name, image)) if part.image_pull_secret else None
+def _pull_secret(part: crds.Component | crds.Service, image: str, resolved: Resolved) -> wire.ImagePullSecret | None:
+    login = resolved.logins.get((part.image_pull_secret.name, image)) if part.image_pull_secret else None
     if login is None:
         return None
     return wire.ImagePullSecret(username=login.username, password=SecretStr(login.password))
 
 
-def _resources(resources: crds.LocalResources, settings: Settings) -> wire.LocalResources:
+def _resources(resources: crds.LocalResources, resolved: Resolved) -> wire.LocalResources:
     return wire.LocalResources(
         memory_limit_mb=resources.memory_limit_mb or 0,
         cpu_limit=resources.cpu_limit or 0,
         config=resources.config,
-        environment=layered(resources.environment, settings),
+        environment=layered(resources.environment, resolved),
         volume_mounts=tuple(
             wire.VolumeMount(name=m.name, mount_path=m.mount_path, read_only=m.read_only)
             for m in resources.volume_mounts
@@ -209,20 +209,20 @@ def _resources(resources: crds.LocalResources, settings: Settings) -> wire.Local
     )
 
 
-def layered(layer: ConfigLayer, settings: Settings) -> dict[str, str]:
+def layered(layer: ConfigLayer, resolved: Resolved) -> dict[str, str]:
     """Return the settings of a layer: inline, then ConfigMaps in order, then Secrets in order; the last one wins."""
     merged = dict(layer.config)
     for ref in layer.config_from:
-        merged.update(settings.config_maps[ref.name])
+        merged.update(resolved.config_maps[ref.name])
     for ref in layer.secret_from:
-        merged.update(settings.secrets[ref.name])
+        merged.update(resolved.secrets[ref.name])
     return merged
 
 
 def _interface(
-    interface: crds.HostInterface, namespace: str, spec: WorkloadSpec, settings: Settings
+    interface: crds.HostInterface, namespace: str, spec: WorkloadSpec, resolved: Resolved
 ) -> wire.WitInterface:
-    config = layered(interface, settings)
+    config = layered(interface, resolved)
     service = spec.kubernetes.service
     is_http = (interface.namespace, interface.package) == ("wasi", "http")
     if service is not None and is_http and not HTTP_HANDLERS.isdisjoint(interface.interfaces):

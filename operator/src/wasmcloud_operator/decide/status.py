@@ -62,7 +62,7 @@ def _unplaced(unfit: Unfit, run: Run | None, host_id: HostId | None) -> list[Con
     elif host_id is not None:
         why = f'{why}; its host "{host_id}" is lost'
     return [
-        unclear(WorkloadCondition.CONFIG, Reason.RECONCILE, "read when a host was chosen"),
+        unclear(WorkloadCondition.CONFIG, Reason.RECONCILE, "ConfigMaps and Secrets are read when a host is chosen"),
         fails(WorkloadCondition.HOST_SELECTION, unfit.reason, unfit.message),
         fails(WorkloadCondition.PLACEMENT, unfit.reason, "no host was chosen"),
         fails(WorkloadCondition.SYNC, unfit.reason, "no host has the workload"),

@@ -11,7 +11,7 @@ from wasmcloud_api.crds import Component, Service, WorkloadSpec
 from wasmcloud_api.names import ARTIFACT_SCHEME
 
 from wasmcloud_operator.decide.references import Credentials, References, config_digest, credentials_for, references
-from wasmcloud_operator.decide.render import Settings
+from wasmcloud_operator.decide.render import Resolved
 from wasmcloud_operator.engine.apply import Apply
 from wasmcloud_operator.engine.ports import ClusterError
 from wasmcloud_operator.engine.store import Store
@@ -37,8 +37,8 @@ class Configuration:
         self._apply = apply
         self._store = store
 
-    async def settings(self, namespace: str, spec: WorkloadSpec) -> Settings:
-        """Return what a start needs; raises ConfigError."""
+    async def resolve(self, namespace: str, spec: WorkloadSpec) -> Resolved:
+        """Return what the references of a workload come to now; raises ConfigError."""
         refs = references(spec)
         artifacts = {name: self.image(Key(namespace, name)) for name in refs.artifacts}
         config_maps, secrets, pull_secrets = await asyncio.gather(
@@ -46,7 +46,7 @@ class Configuration:
             self._secrets(namespace, refs.secrets),
             self._secrets(namespace, refs.pull_secrets),
         )
-        return Settings(
+        return Resolved(
             config_maps=config_maps,
             secrets={name: _texts(name, data) for name, data in secrets.items()},
             artifacts=artifacts,

@@ -74,8 +74,8 @@ class Lifecycle:
     async def _start(self, view: WorkloadView, run: Run) -> None:
         meta, now_s, chance = view.meta, self._now_s, self._context.clock.chance
         try:
-            settings = await self._configuration.settings(meta.key.namespace, view.spec)
-            status = await self._context.commands.start(run.host_id, start_request(view, settings))
+            resolved = await self._configuration.resolve(meta.key.namespace, view.spec)
+            status = await self._context.commands.start(run.host_id, start_request(view, resolved))
         except ConfigError as problem:
             outcome = blocked(run, problem.reason, str(problem), now_s=now_s(), retry_s=CONFIG_RETRY_S)
         except BusError as error:

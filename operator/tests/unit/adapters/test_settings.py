@@ -68,6 +68,8 @@ def test_flags(flags: tuple[str, ...], field: str, value: object) -> None:
         ),
         ((*NAMESPACE, "--nats-url", "http://h:1"), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-url", "nats://"), "--nats-url: must be of the form nats://host:4222"),
+        ((*NAMESPACE, "--nats-url", "nats://h:70000"), "--nats-url: must be of the form nats://host:4222"),
+        ((*NAMESPACE, "--nats-url", "nats://["), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-url", "nats://h:x"), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-ca", "/no/such/file"), "--nats-ca: /no/such/file is no file that can be read"),
         ((*NAMESPACE, "--nats-creds", "/no/such/file"), "--nats-creds: /no/such/file can't be read: No such file"),

@@ -13,7 +13,7 @@ from wasmcloud_api.names import WORKLOAD_FINALIZER, HostId
 from wasmcloud_api.wire import ImagePullPolicy, encode
 from wasmcloud_operator.decide.references import Credentials
 from wasmcloud_operator.decide.render import (
-    Settings,
+    Resolved,
     effective_template,
     new_replica_set,
     new_workload,
@@ -103,10 +103,10 @@ def test_layers_of_settings_the_last_one_wins() -> None:
         "secretFrom": [{"name": "s"}],
     }
     view = workload(components=[{"name": "a", "image": "i:1", "localResources": {"environment": layer}}])
-    settings = Settings(
+    resolved = Resolved(
         config_maps={"one": {"B": "one", "C": "one"}, "two": {"C": "two"}}, secrets={"s": {"D": "secret"}}
     )
-    environment = start_request(view, settings).workload.wit_world.components[0].local_resources.environment
+    environment = start_request(view, resolved).workload.wit_world.components[0].local_resources.environment
     assert environment == {"A": "inline", "B": "inline", "C": "two", "D": "secret"} | {"B": "one"}
 
 
@@ -124,7 +124,7 @@ def test_a_workload_with_a_service_answers_to_its_names(interface: str) -> None:
             {"namespace": "wasi", "package": "keyvalue", "interfaces": ["store"]},
         ],
     )
-    http, keyvalue = start_request(view, Settings()).workload.wit_world.host_interfaces
+    http, keyvalue = start_request(view, Resolved()).workload.wit_world.host_interfaces
     assert http.config["host-aliases"] == "a.example,web.shop,web.shop.svc,web.shop.svc.cluster.local"
     assert keyvalue.config == {}
 
@@ -155,10 +155,10 @@ def test_the_request_carries_everything_of_the_spec_and_no_mark_of_ours() -> Non
         service={"image": "s:1", "maxRestarts": 5},
         volumes=[{"name": "d", "ephemeral": {}}, {"name": "p", "hostPath": {"path": "/srv"}}],
     )
-    settings = Settings(
+    resolved = Resolved(
         artifacts={"app": "r/app@sha256:1"}, logins={("login", "r/app@sha256:1"): Credentials("me", "s3cr3t")}
     )
-    request = start_request(view, settings)
+    request = start_request(view, resolved)
     sent = request.workload
     component = sent.wit_world.components[0]
     assert request.workload_id == "uid-w1"

@@ -1,4 +1,4 @@
-"""Logs: an event name and fields, as one line of text or of JSON on stderr.
+"""Logs of operator and hosts: an event name and fields, as one line of text or of JSON on stderr.
 
 Code logs ``log.info("workload_started", extra={"fields": {"object": str(ref), ...}})``.
 """
@@ -15,12 +15,12 @@ LogFormat = Literal["text", "json"]
 """Log lines for people or for machines."""
 
 
-def configure(log_format: LogFormat, level: str) -> None:
-    """Send all logs to stderr in this format; libraries only from WARNING on."""
+def configure(log_format: LogFormat, package: str) -> None:
+    """Send all logs to stderr in this format: those of ``package`` from INFO on, those of libraries from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("wasmcloud_operator").setLevel(level)
+    logging.getLogger(package).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from wasmcloud_operator.adapters import logs
-from wasmcloud_operator.adapters.logs import LogFormat
+from wasmcloud_api import logs
+from wasmcloud_api.logs import LogFormat
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +17,13 @@ def logging_as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
-    logging.getLogger("wasmcloud_operator").setLevel(logging.NOTSET)
+    logging.getLogger("program").setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
 
 
 def line(capsys: pytest.CaptureFixture[str], log_format: LogFormat, **fields: object) -> str:
-    logs.configure(log_format, "INFO")
-    log = logging.getLogger("wasmcloud_operator.test")
+    logs.configure(log_format, "program")
+    log = logging.getLogger("program.test")
     log.debug("not shown")
     log.info("workload_started", extra={"fields": fields})
     (shown,) = capsys.readouterr().err.splitlines()
@@ -36,7 +36,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found == {
         "level": "INFO",
         "event": "workload_started",
-        "logger": "wasmcloud_operator.test",
+        "logger": "program.test",
         "object": "Workload a/b",
         "count": 2,
     }
@@ -48,17 +48,17 @@ def test_text_keeps_a_line_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_traceback_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json", "INFO")
+    logs.configure("json", "program")
     try:
         raise ValueError("broken")
     except ValueError:
-        logging.getLogger("wasmcloud_operator.test").exception("failed")
+        logging.getLogger("program.test").exception("failed")
     found = json.loads(capsys.readouterr().err)
     assert "ValueError: broken" in found["traceback"]
 
 
 def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("text", "INFO")
+    logs.configure("text", "program")
     logging.getLogger("kopf.objects").info("chatter")
     logging.getLogger("kopf.objects").warning("trouble")
     assert "trouble" in capsys.readouterr().err.splitlines()[0]
