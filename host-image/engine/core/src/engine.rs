@@ -139,7 +139,7 @@ impl Engine {
             workloads.remove(id);
             self.front
                 .routes
-                .store(Arc::new(self.front.routes.load().without(id)));
+                .store(Arc::new(self.front.routes.load().keeping(|w| w.spec.id != *id)));
         }
     }
 
@@ -150,11 +150,13 @@ impl Engine {
             return false;
         };
         workload.stop();
+        // Of several that stop at once, the last one sees that their name goes. It is served until nobody is on the way.
+        let staying = self.front.routes.load().keeping(|w| !w.is_stopping());
+        self.front.connections.leave(|host| !staying.has(host)).await;
         {
             let _one_change_at_a_time = self.workloads();
-            self.front
-                .routes
-                .store(Arc::new(self.front.routes.load().without(id)));
+            let routes = self.front.routes.load().keeping(|w| w.spec.id != id);
+            self.front.routes.store(Arc::new(routes));
         }
         let deadline = Instant::now() + self.settings.request_timeout();
         while workload.in_flight() > 0 && Instant::now() < deadline {
