@@ -14,6 +14,7 @@ from e2e.system import condition, deployment
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster
 from ground.wait import eventually
+from kind.autoscaling import autoscaled
 from kind.release import (
     REPLICAS,
     SETTLED_WITHIN_S,
@@ -24,6 +25,7 @@ from kind.release import (
     apply,
     assert_settled,
     conditions,
+    is_ready,
     settle,
 )
 from kind.traffic import Traffic, ask_inside, traffic
@@ -60,6 +62,13 @@ def client(busy: KindCluster, images: list[str], request: pytest.FixtureRequest)
         sent.assert_unharmed()
 
 
+def assert_running(cluster: KindCluster, replicas: int) -> None:
+    """So many replicas are ready, and no others are there."""
+    workloads = cluster.get("workloads")["items"]
+    assert [is_ready(workload) for workload in workloads] == [True] * replicas, len(workloads)
+    assert cluster.get("workloaddeployment", "app")["status"]["replicas"]["ready"] == replicas
+
+
 def delete_pods(cluster: KindCluster, component: str) -> None:
     """All pods of a component at once; returns when they are gone."""
     selector = f"app.kubernetes.io/component={component}"
@@ -78,13 +87,23 @@ def test_scaling_down_and_up(busy: KindCluster, client: Traffic) -> None:
     """Protects: a host that loses its last replica is off the Service first."""
     for replicas in (1, REPLICAS):
         busy.kubectl("scale", "workloaddeployment/app", f"--replicas={replicas}")
-
-        def has_scaled(replicas: int = replicas) -> None:
-            assert len(busy.get("workloads")["items"]) == replicas
-            assert busy.get("workloaddeployment", "app")["status"]["replicas"]["ready"] == replicas
-
-        eventually(has_scaled, within_s=SETTLED_WITHIN_S, every_s=0.5)
+        eventually(lambda: assert_running(busy, replicas), within_s=SETTLED_WITHIN_S, every_s=0.5)  # noqa: B023
         client.assert_unharmed()
+
+
+def test_an_autoscaler_follows_the_load(busy: KindCluster, images: list[str]) -> None:
+    """Protects: the scale subresource, as a HorizontalPodAutoscaler reads and writes it.
+
+    It goes by a metric of requests: replicas are no pods, so there is no CPU of theirs to go by.
+    """
+    settle(busy, greeted="scaled")
+    busy.kubectl("scale", "workloaddeployment/app", "--replicas=1")
+    eventually(lambda: assert_running(busy, 1), within_s=SETTLED_WITHIN_S, every_s=0.5)
+    with autoscaled(busy, images[0]):
+        with traffic(busy, images[0], URL) as sent:
+            eventually(lambda: assert_running(busy, 4), within_s=SETTLED_WITHIN_S, every_s=0.5)
+            sent.assert_unharmed()
+        eventually(lambda: assert_running(busy, 1), within_s=SETTLED_WITHIN_S, every_s=0.5)
 
 
 def test_a_bad_image_is_explained_and_the_old_replicas_serve_on(busy: KindCluster, client: Traffic) -> None:

@@ -177,7 +177,12 @@ class Settings(BaseSettings):
     """Where workloads that bring no allowedHosts may send requests to; may be repeated. Default: nowhere."""
 
     deny_special_ranges: bool = True
-    """Workloads never reach loopback, link-local and other special addresses, whatever their rules say."""
+    """Workloads never reach link-local and other special addresses, whatever their rules say. 127.0.0.1 and ::1 are
+    each workload's own in any case."""
+
+    allow_host_loopback: bool = False
+    """Workloads may reach the ports of this machine's loopback that their allowedHostLoopbackPorts name, at
+    host.wasmcloud.internal."""
 
     deny_private_ranges: bool = False
     """Workloads never reach private addresses (RFC 1918, 100.64/10, ULA), whatever their rules say."""

@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod connect;
+pub mod connections;
 pub mod drive;
 pub mod egress;
 pub mod reply;

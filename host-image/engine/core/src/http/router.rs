@@ -65,19 +65,25 @@ impl Routes {
         Ok(routes)
     }
 
-    /// These routes without those of the workload with this id.
-    pub fn without(&self, id: &str) -> Self {
+    /// These routes, those of the workloads alone that `stays`.
+    pub fn keeping(&self, stays: impl Fn(&Workload) -> bool) -> Self {
         let mut routes = self.clone();
         for table in [&mut routes.exact, &mut routes.suffixes] {
             for name in table.values_mut() {
                 for path in &mut name.paths {
-                    path.replicas.retain(|w| w.spec.id != id);
+                    path.replicas.retain(|w| stays(w));
                 }
                 name.paths.retain(|path| !path.replicas.is_empty());
             }
             table.retain(|_, name| !name.paths.is_empty());
         }
         routes
+    }
+
+    /// Whether a workload answers for a host (lower-case, without its port) at all.
+    pub fn has(&self, host: &str) -> bool {
+        let mut dots = host.char_indices().skip(1).filter(|(_, c)| *c == '.');
+        self.exact.contains_key(host) || dots.any(|(at, _)| self.suffixes.contains_key(&host[at..]))
     }
 
     /// The least busy replica for a host (lower-case, without its port) and a path; the exact name goes before the longest suffix.
@@ -173,6 +179,7 @@ mod tests {
             hosts: hosts.iter().map(|h| h.to_string()).collect(),
             path_prefix: prefix.map(Into::into),
             components: Vec::new(),
+            service: None,
             host_interfaces: Vec::new(),
         };
         Workload::new(
@@ -248,7 +255,7 @@ mod tests {
         let error = table.with(&workload("2", "two", &["*.h"], None)).err().unwrap();
         assert!(error.message.contains("*.h"), "{error}");
         table
-            .without("1")
+            .keeping(|w| w.spec.id != "1")
             .with(&workload("2", "two", &["h"], None))
             .unwrap();
         assert!(table.with(&workload("3", "one", &["h"], None)).is_ok());

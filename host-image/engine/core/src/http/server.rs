@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{Connection, Connections};
 use super::reply::{Reply, plain};
 use super::router::{Routes, host_of};
 
@@ -28,6 +29,7 @@ pub struct Front {
     pub unrouted: AtomicU64,
     /// Cancelled when connections have to come to their end.
     pub closing: CancellationToken,
+    pub connections: Connections,
 }
 
 /// Serves one connection until it ends, or until the front closes and its requests in flight are answered.
@@ -42,21 +44,38 @@ pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(60));
     // A token of its own: every poll of a shared one takes a lock that all connections want.
-    let closing = front.closing.child_token();
+    let entry = front.connections.enter(&front.closing);
     let service = service_fn(|request| {
-        let front = front.clone();
-        async move { Ok::<_, Infallible>(answer(&front, request).await) }
+        let (front, connection) = (front.clone(), entry.connection.clone());
+        async move {
+            let version = request.version();
+            let mut reply = answer(&front, &connection, request).await;
+            if connection.is_leaving() {
+                say_last(version, &mut reply, &connection);
+            }
+            Ok::<_, Infallible>(reply)
+        }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     // An error here is the client's: it went away, or spoke no HTTP. There is nobody to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = entry.connection.closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
 
-async fn answer(front: &Front, mut request: Request<Incoming>) -> Reply {
+/// Tells the client that this was the connection's last request: HTTP/1 has a header for it, HTTP/2 a frame.
+fn say_last(version: Version, reply: &mut Reply, connection: &Connection) {
+    if version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        reply.headers_mut().insert(http::header::CONNECTION, close);
+    } else {
+        connection.closing.cancel();
+    }
+}
+
+async fn answer(front: &Front, connection: &Connection, mut request: Request<Incoming>) -> Reply {
     let Some(authority) = authority_of(&request) else {
         front.unrouted.fetch_add(1, Ordering::Relaxed);
         return plain(StatusCode::BAD_REQUEST, "the request names no host".into());
@@ -65,8 +84,12 @@ async fn answer(front: &Front, mut request: Request<Incoming>) -> Reply {
     let found = front.routes.load().find(&host, request.uri().path()).cloned();
     let Some(workload) = found else {
         front.unrouted.fetch_add(1, Ordering::Relaxed);
+        if connection.has_asked_for(&host) {
+            connection.closing.cancel();
+        }
         return plain(StatusCode::NOT_FOUND, format!("no workload answers for {host:?}"));
     };
+    connection.note(&host);
     if request.uri().authority().is_none() {
         match absolute(request.uri(), authority) {
             Some(uri) => *request.uri_mut() = uri,

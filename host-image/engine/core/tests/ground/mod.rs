@@ -133,6 +133,11 @@ impl Client {
         .await
     }
 
+    /// Whether the engine has closed the connection.
+    pub async fn is_closed(&mut self) -> bool {
+        self.0.ready().await.is_err()
+    }
+
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
         tokio::time::timeout(DEADLINE, async {
             self.0.ready().await.unwrap();

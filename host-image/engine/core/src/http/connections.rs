@@ -1,0 +1,112 @@
+//! The open connections, and the names that were asked for over each of them.
+//!
+//! A client that keeps its connection isn't routed anew for its next request. When a name leaves this host for another one,
+//! such clients would go on asking here, so their connections are brought to an end before the name goes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// So long a connection may have one more request answered, which tells its client that it ends. To close it unasked could
+/// meet a request that is on its way.
+const LAST_REQUEST_WITHIN: Duration = Duration::from_millis(500);
+
+/// A response that takes longer is finished all the same; only the name goes meanwhile.
+const END_WITHIN: Duration = Duration::from_millis(500);
+
+#[derive(Default)]
+pub struct Connections {
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    next: AtomicU64,
+}
+
+pub struct Connection {
+    /// Cancelled when it has to come to its end: after the present response, or at once where it is idle.
+    pub closing: CancellationToken,
+    ended: CancellationToken,
+    is_leaving: AtomicBool,
+    hosts: Mutex<Vec<String>>,
+}
+
+/// Takes the connection off the list when it has ended.
+pub struct Entry<'a> {
+    connections: &'a Connections,
+    number: u64,
+    pub connection: Arc<Connection>,
+}
+
+impl Connections {
+    /// A new connection, which also ends with `closing`.
+    pub fn enter(&self, closing: &CancellationToken) -> Entry<'_> {
+        let connection = Arc::new(Connection {
+            closing: closing.child_token(),
+            ended: CancellationToken::new(),
+            is_leaving: AtomicBool::new(false),
+            hosts: Mutex::default(),
+        });
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        lock(&self.open).insert(number, connection.clone());
+        Entry {
+            connections: self,
+            number,
+            connection,
+        }
+    }
+
+    /// Ends the connections over which a name was asked for that `goes`, and waits a second at most until they have.
+    pub async fn leave(&self, goes: impl Fn(&str) -> bool) {
+        let leaving: Vec<_> = lock(&self.open)
+            .values()
+            .filter(|connection| lock(&connection.hosts).iter().any(|host| goes(host)))
+            .cloned()
+            .collect();
+        for connection in &leaving {
+            connection.is_leaving.store(true, Ordering::Relaxed);
+        }
+        let ended = async || {
+            for connection in &leaving {
+                connection.ended.cancelled().await;
+            }
+        };
+        if timeout(LAST_REQUEST_WITHIN, ended()).await.is_err() {
+            for connection in &leaving {
+                connection.closing.cancel();
+            }
+            let _ = timeout(END_WITHIN, ended()).await;
+        }
+    }
+}
+
+impl Connection {
+    /// Remembers that a workload was found for this name.
+    pub fn note(&self, host: &str) {
+        let mut hosts = lock(&self.hosts);
+        if !hosts.iter().any(|known| known == host) {
+            hosts.push(host.to_owned());
+        }
+    }
+
+    /// Whether the present request is its last one.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    pub fn has_asked_for(&self, host: &str) -> bool {
+        lock(&self.hosts).iter().any(|known| known == host)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        lock(&self.connections.open).remove(&self.number);
+        self.connection.ended.cancel();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
