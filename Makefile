@@ -85,7 +85,7 @@ generate: $(VENV)/.packages ## Write crds/, the chart's copy of it and generated
 lock: $(VENV)/.packages ## Resolve dependencies anew into requirements.lock and Cargo.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock \
-	  $(addprefix --no-emit-package ,wasmcloud wasmcloud-api wasmcloud-host wasmcloud-operator)
+	  $(addprefix --no-emit-package ,wasmcloud wasmcloud-api wasmcloud-engine wasmcloud-host wasmcloud-operator)
 	cargo update --manifest-path $(ENGINE)/Cargo.toml
 
 .PHONY: ground

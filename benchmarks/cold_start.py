@@ -13,7 +13,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,15 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ground.process import free_ports  # noqa: E402
+
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 MANIFEST = ROOT / "examples" / "hello" / "workload.yaml"
 GIVE_UP_S = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -48,7 +45,7 @@ def answers(port: int) -> bool:
 
 def first_answer_s(cache: Path) -> float:
     """Seconds from starting the command to the first 200."""
-    port = free_port()
+    (port,) = free_ports(1)
     begin = time.perf_counter()
     with subprocess.Popen(
         [SCRIPTS / "wasmcloud", "up", "-f", MANIFEST, "--http", f"127.0.0.1:{port}"],

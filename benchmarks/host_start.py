@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import statistics
 import subprocess
@@ -31,9 +30,9 @@ ENGINE = (
     "Engine(json.dumps({'http_addr': '127.0.0.1:0', 'cache_dir': tempfile.mkdtemp()}))"
 )
 LIMITS = {
-    "python -c pass": "pass",
-    "+ imports of the agent": "import sys; sys.modules['aiohttp'] = None; import wasmcloud_host.app",
-    "python + the engine alone": ENGINE,
+    "limit: python -c pass": "pass",
+    "limit: the agent's imports": "import sys; sys.modules['aiohttp'] = None; import wasmcloud_host.app",
+    "limit: python and the engine alone": ENGINE,
 }
 GIVE_UP_S = 60.0
 
@@ -74,10 +73,10 @@ async def measure(run_count: int) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=10)
-    taken = asyncio.run(measure(parser.parse_args().runs))
-    print(f"seconds, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-    print("| | min | median | max |\n| --- | --- | --- | --- |")
+    parser.add_argument("--runs", type=int, default=10, help="how often each is measured (default 10)")
+    runs = parser.parse_args().runs
+    taken = asyncio.run(measure(runs))
+    print(f"{runs} runs each, seconds\n\n| | best | median | worst |\n|---|---|---|---|")
     for name, all_s in taken.items():
         print(f"| {name} | {min(all_s):.2f} | {statistics.median(all_s):.2f} | {max(all_s):.2f} |")
 

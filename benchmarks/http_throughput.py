@@ -12,7 +12,6 @@ import argparse
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ground.process import free_ports  # noqa: E402
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmcloud"
 POOL = (
     "pooling-allocator,pooling-pagemap-scan=yes,pooling-memory-keep-resident=4194304,"
@@ -85,9 +88,7 @@ def ours() -> list[Contestant]:
 @contextmanager
 def running(contestant: Contestant) -> Iterator[int]:
     """Start it on a free port and give that once it answers 200."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    (port,) = free_ports(1)
     command = [part.format(port=port) for part in contestant.command]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -148,9 +149,9 @@ def measure(contestants: list[Contestant], connections: list[int], seconds: floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", default="1,8,32,64")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long each load lasts (default 4)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the contestants take turns (default 3)")
+    parser.add_argument("--connections", default="1,8,32,64", help="how many at once, separated by commas")
     parser.add_argument("--only", default="", help="measure contestants whose name holds this, beside the limit")
     arguments = parser.parse_args()
     if not shutil.which("wrk"):

@@ -37,44 +37,60 @@ NOT_IN_A_SHORT_RUN = {
 class Installed(System):
     """Operator and hosts as processes, with the chart's own rules for the operator's user."""
 
+    is_cluster_wide = False
+
     def start(self) -> None:
         for namespace in (self.namespace, self.operator_namespace):
             self.control_plane.kubectl("create", "namespace", namespace)
         self._audited_count = len(self.control_plane.audited())
-        self.control_plane.kubectl("apply", "-f", "-", stdin=Rendered(self.roles()).text())
-        self.restart_operator("--leader-elect")
+        self.control_plane.kubectl("apply", "-f", "-", stdin=self.rules().text())
+        self.restart_operator("--leader-elect", *(["--watch-namespaces="] if self.is_cluster_wide else []))
 
-    def roles(self) -> list[JsonObject]:
-        """The chart's Roles and RoleBindings, bound to the user that the operator's process is here."""
-        values = {"operator": {"watchNamespaces": [self.namespace]}}
-        objects = render(values, namespace=self.operator_namespace).objects
-        mine = [o for o in objects if o["kind"] in ("Role", "RoleBinding") and "helm.sh/hook" not in annotations(o)]
+    def stop(self) -> None:
+        super().stop()
+        self.control_plane.kubectl("delete", "-f", "-", stdin=self.rules().text())
+
+    def rules(self) -> Rendered:
+        """The chart's roles and their bindings, bound to the user that the operator's process is here."""
+        watched = {"clusterWide": True} if self.is_cluster_wide else {"watchNamespaces": [self.namespace]}
+        objects = render({"operator": watched}, namespace=self.operator_namespace).objects
+        mine = [o for o in objects if is_rbac(o) and "helm.sh/hook" not in annotations(o)]
         user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR.name}
-        return [{**o, "subjects": [user]} if o["kind"] == "RoleBinding" else o for o in mine]
+        return Rendered([{**o, "subjects": [user]} if "subjects" in o else o for o in mine])
 
     def asked(self) -> set[str]:
         """`verb group/resource in where` of all requests so far."""
         found = set()
         for request in self.control_plane.audited()[self._audited_count :]:
             ref = request.get("objectRef", {})
-            if ref.get("namespace") in (self.namespace, self.operator_namespace):
-                found.add(f"{request['verb']} {path(ref)} in {self.where(ref['namespace'])}")
+            is_everywhere = self.is_cluster_wide and "resource" in ref and "namespace" not in ref
+            if is_everywhere or ref.get("namespace") in (self.namespace, self.operator_namespace):
+                found.add(f"{request['verb']} {path(ref)} in {self.where(ref.get('namespace'))}")
         return found
 
     def granted(self) -> set[str]:
         """As `asked`, out of the rules."""
         return {
-            f"{verb} {group}/{resource} in {self.where(role['metadata']['namespace'])}"
-            for role in self.roles()
-            if role["kind"] == "Role"
-            for rule in role["rules"]
+            f"{verb} {group}/{resource} in {self.where(role['metadata'].get('namespace'))}"
+            for role in self.rules().objects
+            for rule in role.get("rules", [])
             for group in rule["apiGroups"]
             for resource in rule["resources"]
             for verb in rule["verbs"]
         }
 
-    def where(self, namespace: str) -> str:
+    def where(self, namespace: str | None) -> str:
         return "own" if namespace == self.operator_namespace else "watched"
+
+
+class InstalledClusterWide(Installed):
+    """The same with the one switch that makes a ClusterRole."""
+
+    is_cluster_wide = True
+
+
+def is_rbac(found: JsonObject) -> bool:
+    return str(found["apiVersion"]).startswith("rbac.authorization.k8s.io/")
 
 
 def annotations(found: JsonObject) -> JsonObject:
@@ -87,9 +103,11 @@ def path(ref: JsonObject) -> str:
     return f"{ref.get('apiGroup', '')}/{ref['resource']}{subresource}"
 
 
-@pytest.fixture
-def installed(judge: ControlPlane, nats_server: NatsServer, tmp_path: Path) -> Iterator[Installed]:
-    running = Installed(judge, nats_server, tmp_path)
+@pytest.fixture(params=[Installed, InstalledClusterWide])
+def installed(
+    request: pytest.FixtureRequest, judge: ControlPlane, nats_server: NatsServer, tmp_path: Path
+) -> Iterator[Installed]:
+    running: Installed = request.param(judge, nats_server, tmp_path)
     try:
         running.start()
         yield running

@@ -20,7 +20,6 @@ WITHOUT_CRDS = {"crds": {"enabled": False}}  # half the time of a call of helm
 CASES = [*GLOBAL, *OPERATOR, *NATS, *RUNTIME]
 REFUSED_ONLY = {
     "global.nats.dataUrl",
-    "runtime.allowHostLoopback",
     "runtime.dataNatsUrl",
     "runtime.http.tls.enabled",
     "runtime.webgpu.enabled",
@@ -133,7 +132,6 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             "cert-manager needs global.certificates.issuerRef of kind ClusterIssuer",
         ),
         ({"runtime": {"http": {"tls": {"enabled": True}}}}, "this host serves no HTTPS yet"),
-        ({"runtime": {"allowHostLoopback": True}}, "this host lets no workload reach its loopback"),
         ({"runtime": {"dataNatsUrl": "nats://a:4222"}}, "this host has no connection for workloads' data yet"),
         ({"global": {"nats": {"dataUrl": "nats://a:4222"}}}, "this host has no connection for workloads' data yet"),
     ],

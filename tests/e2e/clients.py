@@ -7,6 +7,7 @@ import http.client
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -49,15 +50,16 @@ def answering(
     return check
 
 
-class Load:
-    """Requests without a pause from a thread of its own, as long as the context lasts."""
+class Background(ABC):
+    """What goes on in a thread of its own, as long as the context lasts."""
 
-    def __init__(self, port: int, host: str) -> None:
-        self._port, self._host = port, host
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.good_count = 0
-        self.failures: list[str] = []
+    def __init__(self) -> None:
+        self.ending = threading.Event()
+        self._thread = threading.Thread(target=self.run)
+
+    @abstractmethod
+    def run(self) -> None:
+        """Go on until `ending` is set."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -66,19 +68,29 @@ class Load:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
+        self.ending.set()
         self._thread.join()
+
+
+class Load(Background):
+    """Requests without a pause."""
+
+    def __init__(self, port: int, host: str) -> None:
+        super().__init__()
+        self._port, self._host = port, host
+        self.good_count = 0
+        self.failures: list[str] = []
 
     def assert_good_count(self, count: int) -> None:
         assert self.good_count >= count, f"{self.good_count} good answers, failures: {self.failures[:3]}"
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
+    def run(self) -> None:
+        while not self.ending.is_set():
             try:
                 answer = fetch(self._port, self._host)
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(f"{time.monotonic():.3f} {error!r}")
-                self._ending.wait(0.01)  # a dead port answers at once: asking it must not take the machine's time
+                self.ending.wait(0.01)  # a dead port answers at once: asking it must not take the machine's time
             else:
                 if answer.status == 200:
                     self.good_count += 1
@@ -101,26 +113,22 @@ def ask(nats_url: str, subject: str, request: dict[str, Any] | None = None) -> d
     return asyncio.run(once())
 
 
-class Wiretap:
-    """Hears all that goes over NATS, through its restarts too, from a thread of its own."""
+class Wiretap(Background):
+    """Hears all that goes over NATS, through its restarts too."""
 
     def __init__(self, nats_url: str) -> None:
+        super().__init__()
         self._url = nats_url
         self._ready = threading.Event()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()))
         self.subjects: list[str] = []
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        super().__enter__()
         assert self._ready.wait(30), "NATS takes no connection"
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
+    def run(self) -> None:
+        asyncio.run(self._listen())
 
     async def _listen(self) -> None:
         async def hear(message: Any) -> None:
@@ -133,5 +141,5 @@ class Wiretap:
         await client.subscribe("runtime.>", cb=hear)
         await client.flush()
         self._ready.set()
-        await asyncio.to_thread(self._ending.wait)
+        await asyncio.to_thread(self.ending.wait)
         await client.close()

@@ -29,6 +29,7 @@ class RunningHost:
 
     name: str
     process: Process
+    address: str
     http_port: int
     web_port: int
 
@@ -87,7 +88,7 @@ class System:
             *flags,
         ]
         process = Process(name, argv, self._directory / f"{name}.log")
-        host = RunningHost(f"{self.namespace}-{name}", process, http_port, web_port)
+        host = RunningHost(f"{self.namespace}-{name}", process, address, http_port, web_port)
         self.hosts[name] = host
         process.start()
         return host

@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import threading
 import time
-from types import TracebackType
-from typing import Any, Self
+from contextlib import closing
+from typing import Any
 
 import pytest
-from e2e.clients import Answer, fetch
+from e2e.clients import Answer, Background, fetch
 from e2e.system import READY_WITHIN_S, RunningHost, System, condition, deployment
 from ground.control_plane import ADMIN
 from ground.wait import eventually
@@ -39,44 +38,33 @@ def endpoints(slices: list[Json]) -> Endpoints:
     }
 
 
-class ServiceClient:
-    """Sends requests to the Service from a thread of its own, to one ready endpoint after the other."""
+class ServiceClient(Background):
+    """Sends requests to the Service, to one ready endpoint after the other."""
 
     def __init__(self, system: System) -> None:
+        super().__init__()
         plane, namespace = system.control_plane, system.namespace
         self._host = f"web.{namespace}.svc.cluster.local"
         self._path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
         self._headers = {"Authorization": f"Bearer {plane.token(ADMIN)}"}
         tls = ssl.create_default_context(cafile=str(plane.ca))
         self._api = http.client.HTTPSConnection(plane.url.removeprefix("https://"), context=tls, timeout=30)
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.bodies: list[str] = []
         self.failures: list[str] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._api.close()
 
     def assert_answered(self, body: str) -> None:
         assert body in self.bodies[-3:], f"last answers: {self.bodies[-3:]}, failures: {self.failures[:3]}"
 
-    def _run(self) -> None:
+    def run(self) -> None:
         followed_s, targets = float("-inf"), list[tuple[str, int]]()
-        while not self._ending.is_set():
-            if time.monotonic() - followed_s > FOLLOW_S:
-                targets, followed_s = self._targets(), time.monotonic()
-            if not targets:
-                self.failures.append("the Service leads nowhere")
-            for address, port in targets:
-                self._send(address, port)
+        with closing(self._api):
+            while not self.ending.is_set():
+                if time.monotonic() - followed_s > FOLLOW_S:
+                    targets, followed_s = self._targets(), time.monotonic()
+                if not targets:
+                    self.failures.append("the Service leads nowhere")
+                for address, port in targets:
+                    self._send(address, port)
 
     def _targets(self) -> list[tuple[str, int]]:
         """Ready endpoints; where there are none, those that are leaving but still serve, as kube-proxy does."""
@@ -108,8 +96,8 @@ def add_hosts(system: System, count: int) -> list[RunningHost]:
 
 def assert_leads_to(system: System, *hosts: RunningHost) -> None:
     found = endpoints(system.items("endpointslices"))
-    ready = {port for (_, port), conditions in found.items() if conditions["ready"]}
-    assert ready == {host.http_port for host in hosts}, f"the Service leads to {found}"
+    ready = {where for where, conditions in found.items() if conditions["ready"]}
+    assert ready == {(host.address, host.http_port) for host in hosts}, f"the Service leads to {found}"
     assert len(found) == len(hosts), f"the Service still leads to {found}"
 
 
@@ -163,7 +151,7 @@ def test_a_host_that_is_gone_is_off_the_service(system: System) -> None:
     eventually(lambda: assert_leads_to(system, one), within_s=READY_WITHIN_S)
 
 
-def test_slices_are_kept_against_others_and_go_with_the_service(system: System) -> None:
+def test_slices_are_kept_against_others_and_go_with_the_service_and_the_workloads(system: System) -> None:
     (host,) = add_hosts(system, 1)
     system.apply(SERVICE)
     system.apply(deployment("app", spec=ROUTED))
@@ -180,6 +168,8 @@ def test_slices_are_kept_against_others_and_go_with_the_service(system: System) 
     eventually(lambda: assert_message(system, 'the Service "web" does not exist'), within_s=READY_WITHIN_S)
     system.apply(SERVICE)
     eventually(lambda: assert_leads_to(system, host), within_s=READY_WITHIN_S)
+    system.kubectl("delete", "workloaddeployment", "app", "--timeout=60s")
+    eventually(lambda: assert_leads_to(system), within_s=READY_WITHIN_S)
 
 
 def test_a_service_that_can_t_lead_to_a_workload_is_no_reason_not_to_run_it(system: System) -> None:

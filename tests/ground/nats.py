@@ -22,21 +22,13 @@ def nats_server_binary() -> Path:
 
 
 class NatsServer:
-    """Use as a context manager; with JetStream, whose files are in `directory`."""
+    """Use as a context manager; its log is in `directory`."""
 
     def __init__(self, directory: Path, flags: Sequence[str] = ()) -> None:
         """`flags` are added to nats-server's own, such as `--config FILE`."""
         self.port = free_ports(1)[0]
         self.url = f"nats://127.0.0.1:{self.port}"
-        own = [
-            "--addr",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--jetstream",
-            "--store_dir",
-            str(directory / "jetstream"),
-        ]
+        own = ["--addr", "127.0.0.1", "--port", str(self.port)]
         self.process = Process("nats-server", [nats_server_binary(), *own, *flags], directory / "nats-server.log")
 
     def __enter__(self) -> Self:

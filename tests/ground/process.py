@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+_LOWEST_PORT: Final = 10_000
+_PORTS_OF_CONNECTIONS: Final = 32_768
+"""Linux takes the ports of outgoing connections from here on (ip_local_port_range)."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on; all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports of the loopback, in a row, that nobody listens on.
+
+    They are below those that the system gives to outgoing connections: one of these could take a port between this
+    and the start of the program that is told it.
+    """
+    while True:
+        first = random.randrange(_LOWEST_PORT, _PORTS_OF_CONNECTIONS - count)  # nothing secret
+        ports = list(range(first, first + count))
+        with ExitStack() as held, suppress(OSError):
+            for port in ports:
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return ports
 
 
 class Process:

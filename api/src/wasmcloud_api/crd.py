@@ -36,8 +36,8 @@ _SERVER_FIELDS: Final[Schema] = {
 def structural(schema: Schema, definitions: Schema) -> Schema:
     """Return pydantic's JSON schema in the form Kubernetes asks for: no references, no unions with null, no titles."""
     if "$ref" in schema:
-        target = definitions[schema["$ref"].rpartition("/")[2]]
-        return structural(target | {key: value for key, value in schema.items() if key != "$ref"}, definitions)
+        definition = definitions[schema["$ref"].rpartition("/")[2]]
+        return structural(definition | {key: value for key, value in schema.items() if key != "$ref"}, definitions)
     if "anyOf" in schema and not schema.get("x-kubernetes-int-or-string"):
         (choice,) = [option for option in schema["anyOf"] if option != {"type": "null"}]
         return structural(choice | {key: value for key, value in schema.items() if key != "anyOf"}, definitions)
@@ -45,9 +45,8 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
     if "description" in schema:
         out["description"] = " ".join(schema["description"].split())
     if schema.get("default") and isinstance(schema["default"], str | int):
-        out["default"] = schema[
-            "default"
-        ]  # zeros and empty containers mean the same as absence and stay out of objects
+        # Zeros and empty containers mean the same as absence and stay out of objects.
+        out["default"] = schema["default"]
     if schema.get("x-kubernetes-int-or-string"):
         out["anyOf"] = schema["anyOf"]
     if schema.get("properties"):

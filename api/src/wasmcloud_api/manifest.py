@@ -13,6 +13,7 @@ from wasmcloud_api.crds import KINDS, KubernetesObject
 from wasmcloud_api.crds.artifact import DURATION_PATTERN
 from wasmcloud_api.crds.base import DNS_LABEL_PATTERN, DNS_SUBDOMAIN_PATTERN, LABEL_VALUE_PATTERN
 from wasmcloud_api.crds.host_interface import INTERFACE_NAME_PATTERN
+from wasmcloud_api.field_path import field_path
 from wasmcloud_api.names import API_VERSION
 
 _KINDS: Final = {kind.__name__: kind for kind in KINDS}
@@ -63,7 +64,7 @@ def _independent(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 def _sentence(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     """Return pydantic's error as `path: what is wrong`."""
     location, what = error["loc"], error["type"]
-    path = _path(location)
+    path = field_path(location)
     if what == "extra_forbidden":
         return f"{path}: unknown field{_did_you_mean(str(location[-1]), _field_names(kind, location[:-1]))}"
     if what == "missing":
@@ -105,10 +106,6 @@ _PATTERNS: Final = {
 def _found_instead(what: str, value: object) -> str:
     hint = "; quote it" if what == "string_type" and isinstance(value, bool | int | float) else ""
     return _yaml_type(value) + hint
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
 
 
 def _field_names(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

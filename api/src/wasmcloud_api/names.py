@@ -38,6 +38,9 @@ HOST_GROUP_LABEL: Final = "hostgroup"
 DRAINING_LABEL: Final = "wasmcloud.dev/draining"
 """In a heartbeat's labels, `"true"`: the host finishes what it serves and takes nothing new."""
 
+MAX_WORKLOADS_LABEL: Final = "wasmcloud.dev/max-workloads"
+"""In a heartbeat's labels: how many workloads the host takes at most."""
+
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 """On EndpointSlices: the Service they belong to (a Kubernetes name)."""
 
@@ -46,6 +49,12 @@ ROUTE_MANAGER_LABEL: Final = "wasmcloud.dev/route-manager"
 
 ARTIFACT_SCHEME: Final = "artifact://"
 """Prefix of an image field that names an entry of a deployment's `artifacts`."""
+
+FILE_SCHEME: Final = "file://"
+"""Prefix of an image field that names a file on the host's machine."""
+
+HTTP_HANDLERS: Final = frozenset({"incoming-handler", "handler"})
+"""The interfaces of wasi:http 0.2 and 0.3 by which a workload is sent requests."""
 
 HOST_ALIASES_KEY: Final = "host-aliases"
 """Config key of an HTTP interface: further names the workload answers to, separated by commas."""

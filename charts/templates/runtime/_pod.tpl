@@ -26,6 +26,9 @@
 {{- end }}
 - --{{ $group.denySpecialRanges | ternary "" "no-" }}deny-special-ranges
 - --{{ $group.denyPrivateRanges | ternary "" "no-" }}deny-private-ranges
+{{- if $group.allowHostLoopback }}
+- --allow-host-loopback
+{{- end }}
 {{- with $group.maxWorkloads }}
 - --max-workloads={{ int . }}
 {{- end }}

@@ -53,9 +53,8 @@ def require_free(addresses: list[Address]) -> None:
     for address in addresses:
         family = socket.AF_INET if address.ip.version == 4 else socket.AF_INET6
         with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as the host does: TIME_WAIT is no hindrance
+            # As the host does: TIME_WAIT is no hindrance.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((str(address.ip), address.port))
                 listener.listen(1)

@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from wasmcloud.complaints import CannotRun
+from wasmcloud_api.names import FILE_SCHEME
 
-FILE_SCHEME = "file://"
+from wasmcloud.complaints import CannotRun
 
 _MAGIC = b"\0asm"
 _COMPONENT_LAYER = b"\x01\x00"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import difflib
 import re
 from collections.abc import Iterator, Mapping
@@ -62,7 +61,7 @@ def _entry_problems(field: str, entries: object, *, is_base64: bool) -> Iterator
 def _is_base64_text(value: str) -> bool:
     try:
         base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return False
     return True
 

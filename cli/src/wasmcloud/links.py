@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from wasmcloud_api.names import HOST_ALIASES_KEY, HostId
+from wasmcloud_api.names import HOST_ALIASES_KEY, HTTP_HANDLERS, HostId
 
 from wasmcloud.addresses import Address
-
-_HANDLERS = {"incoming-handler", "handler"}
-"""The interfaces of wasi:http 0.2 and 0.3 by which a workload is served."""
 
 
 def links_of(ready: Iterable[Mapping[str, Any]], addresses: Mapping[HostId, Address]) -> tuple[str, ...]:
@@ -25,7 +22,9 @@ def links_of(ready: Iterable[Mapping[str, Any]], addresses: Mapping[HostId, Addr
 
 def _http_names(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for entry in spec.get("hostInterfaces") or ():
-        if (entry["namespace"], entry["package"]) == ("wasi", "http") and _HANDLERS & set(entry["interfaces"]):
+        if (entry["namespace"], entry["package"]) == ("wasi", "http") and not HTTP_HANDLERS.isdisjoint(
+            entry["interfaces"]
+        ):
             config = entry.get("config") or {}
             names = ",".join((config.get("host", ""), config.get(HOST_ALIASES_KEY, ""))).split(",")
             prefix = "/" + config.get("path-prefix", "").strip("/ ")

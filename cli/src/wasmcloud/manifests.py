@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from wasmcloud_api.manifest import ManifestError, parse
+from wasmcloud_api.names import FILE_SCHEME
 
 from wasmcloud.complaints import BadInput
-from wasmcloud.components import FILE_SCHEME, Components
+from wasmcloud.components import Components
 from wasmcloud.configuration import configuration_problems
 from wasmcloud.documents import STDIN, Document, manifest_files, read_documents
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import signal
-import socket
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +18,7 @@ import pyte
 import pytest
 import yaml
 from ground.oci_registry import OciRegistry
+from ground.process import free_ports
 
 REPOSITORY = Path(__file__).parents[3]
 GUESTS = REPOSITORY / "tests" / "guests"
@@ -161,7 +160,7 @@ def desk(tmp_path: Path, compiled: Path) -> Iterator[Desk]:
     folder, temporary = tmp_path / "work", tmp_path / "temporary"
     folder.mkdir()
     temporary.mkdir()
-    made = Desk(folder, temporary, compiled, free_port_pair())
+    made = Desk(folder, temporary, compiled, free_ports(2)[0])
     yield made
     for terminal in made.terminals:
         if terminal.child.isalive():
@@ -201,14 +200,3 @@ def get(port: int, host: str = "hello.localhost", path: str = "/") -> tuple[int,
         return 0, ""
     finally:
         connection.close()
-
-
-def free_port_pair() -> int:
-    """A free port whose successor is free too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port

@@ -150,6 +150,7 @@ def test_a_date_is_text_as_in_kubernetes(folder: Path) -> None:
         ({"kind": "ConfigMap", "stringData": {}}, "stringData: unknown field"),
         ({"kind": "Secret", "stringData": {"on": True}}, "stringData.on is not text; put the value in quotes."),
         ({"kind": "Secret", "data": {"a": "hunter2!"}}, "data.a must be base64 of UTF-8 text"),
+        ({"kind": "Secret", "data": {"a": "naïve"}}, "data.a must be base64 of UTF-8 text"),
         ({"kind": "Secret", "data": {"a": "/w=="}}, "data.a must be base64 of UTF-8 text"),
     ],
 )

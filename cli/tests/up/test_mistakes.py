@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 
 import pytest
 
-from .conftest import GUESTS, Desk, Terminal, deployment
+from .conftest import COMMAND, GUESTS, PATIENCE_S, Desk, Terminal, deployment
 
 
 def sentence_of(terminal: Terminal, code: int) -> str:
@@ -138,6 +139,23 @@ def test_port_taken(desk: Desk) -> None:
         == f"Port {desk.port + 1} is taken by another program on 127.0.0.1; choose another with --http 127.0.0.1:PORT."
     )
     assert desk.left_behind() == []
+
+
+def test_a_host_that_ends_at_once(desk: Desk) -> None:
+    """It may end while the operator still connects to NATS: that is given up too."""
+    desk.copy(GUESTS / "http-p2.wasm", "hello.wasm")
+    desk.write("hello.yaml", deployment())
+    ended = subprocess.run(
+        [COMMAND, "up", "-f", "hello.yaml", "--http", desk.address],
+        cwd=desk.folder,
+        env={**desk.environment, "WASMCLOUD_HOST_MAX_WORKLOADS": "many"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "wasmcloud: host-1 ended (exit code 2): wasmcloud-host: WASMCLOUD_HOST_MAX_WORKLOADS: " in ended.stderr
 
 
 def test_address_of_another_machine(desk: Desk) -> None:

@@ -56,6 +56,33 @@ def test_the_examples(desk: Desk, manifest: str, name: str) -> None:
     assert get(desk.port, f"{name}.localhost") == (200, "Hello, wasmCloud!\n")
 
 
+def test_a_service_runs_beside_its_component(desk: Desk) -> None:
+    for name in ("http-p2", "service"):
+        desk.copy(GUESTS / f"{name}.wasm")
+    body = deployment(image="file://http-p2.wasm")
+    body["spec"]["template"]["spec"]["service"] = {"image": "file://service.wasm"}
+    desk.write("hello.yaml", body)
+    desk.up("-f", "hello.yaml").wait_for("Running", "1/1")
+
+    def connected() -> None:
+        assert get(desk.port, path="/connect?addr=127.0.0.1:7777") == (200, "connected")
+
+    eventually(connected, within_s=PATIENCE_S)
+
+
+def test_a_service_that_ended_shows_how(desk: Desk) -> None:
+    for name in ("http-p2", "service"):
+        desk.copy(GUESTS / f"{name}.wasm")
+    for name, code in (("good", "0"), ("bad", "1")):
+        body = deployment(name, image="file://http-p2.wasm")
+        environment = {"config": {"MODE": "exit", "CODE": code}}
+        service = {"image": "file://service.wasm", "localResources": {"environment": environment}}
+        body["spec"]["template"]["spec"]["service"] = service
+        desk.write(f"{name}.yaml", body)
+    terminal = desk.up("-f", "good.yaml", "-f", "bad.yaml")
+    terminal.wait_for("Completed", "the service ended well", "CrashLoopBackOff", "leaving as told")
+
+
 def test_a_manifest_on_standard_input(hello_desk: Desk) -> None:
     terminal = hello_desk.up("-f", "-")
     terminal.child.send((hello_desk.folder / "hello.yaml").read_text())

@@ -48,6 +48,12 @@ class Engine:
     def status(self) -> str:
         """JSON: listener, workloads with their in-flight and total requests, instances, compile and egress counters."""
 
+    def service(self, workload_id: str) -> str | None:
+        """JSON: ``state`` (``running``, ``restarting``, ``completed``, ``failed``), ``restarts``, ``message``.
+
+        None when the workload is unknown, isn't started yet or has no service.
+        """
+
     def check_egress(
         self, allowed_hosts: list[str], allowed_ip_name_lookups: list[str], loopback_ports: list[str]
     ) -> str | None:

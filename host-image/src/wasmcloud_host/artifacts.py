@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, SecretStr
-from wasmcloud_api.wire import Component, ImagePullPolicy
+from wasmcloud_api.names import FILE_SCHEME
+from wasmcloud_api.wire import Component, ImagePullPolicy, Service
 from wasmcloud_engine import Engine, EngineError
 
 from wasmcloud_host.telemetry import event
 
 log: Final = logging.getLogger(__name__)
-
-FILE_SCHEME: Final = "file://"
 
 
 class PullError(Exception):
@@ -35,8 +34,8 @@ class Image:
     password: SecretStr = field(default_factory=lambda: SecretStr(""), repr=False)
 
     @classmethod
-    def of(cls, component: Component) -> Image:
-        """Return the image of a component, with its pull secret."""
+    def of(cls, component: Component | Service) -> Image:
+        """Return the image of a component or service, with its pull secret."""
         secret = component.image_pull_secret
         return cls(component.image, secret.username, secret.password) if secret else cls(component.image)
 

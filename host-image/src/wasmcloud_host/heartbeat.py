@@ -7,16 +7,13 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Final
 
-from wasmcloud_api.names import DRAINING_LABEL, HOST_GROUP_LABEL
+from wasmcloud_api.names import DRAINING_LABEL, HOST_GROUP_LABEL, MAX_WORKLOADS_LABEL
 from wasmcloud_api.wire import HostHeartbeat
 
 from wasmcloud_host.identity import Identity
 from wasmcloud_host.interfaces import EXPORTS, IMPORTS
 from wasmcloud_host.machine import Figures, Platform
 from wasmcloud_host.settings import Settings
-
-MAX_WORKLOADS_LABEL: Final = "wasmcloud.dev/max-workloads"
-"""In a heartbeat's labels: how many workloads the host takes at most."""
 
 HOST_VERSION: Final = version("wasmcloud-host")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wasmcloud_api.names import HOST_ALIASES_KEY
+from wasmcloud_api.names import HOST_ALIASES_KEY, HTTP_HANDLERS
 from wasmcloud_api.wire import WitInterface
 
 WASI_0_2: Final = "0.2.12"
@@ -77,8 +77,6 @@ EXPORTS: Final = (
     _wasi("http", WASI_0_3, "handler"),
 )
 """What the engine calls in components."""
-
-HTTP_HANDLERS: Final = frozenset({"incoming-handler", "handler"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 from wasmcloud_api import subjects
 from wasmcloud_api.names import HostId
+from wasmcloud_api.nats_credentials import read_credentials
 
 from wasmcloud_host.settings import Settings
 from wasmcloud_host.telemetry import event
@@ -139,6 +141,7 @@ class Scheduler:
             ping_interval=PING_S,
             tls=_tls(settings),
             tls_handshake_first=settings.scheduler_nats_tls_first,
+            user_credentials=_credentials(settings.scheduler_nats_creds),
         )
 
     async def _say_waiting(self, error: Exception) -> None:
@@ -152,6 +155,11 @@ class Scheduler:
         """Return the servers' addresses without user names and passwords."""
         urls = (urlsplit(url.strip()) for url in self._settings.scheduler_nats_url.get_secret_value().split(","))
         return ",".join(f"{url.scheme}://{url.netloc.rpartition('@')[2]}" for url in urls)
+
+
+def _credentials(path: Path | None) -> RawCredentials | None:
+    """Return the credentials as the file has them now. Raises ValueError for a file that is none."""
+    return None if path is None else RawCredentials(read_credentials(path))
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

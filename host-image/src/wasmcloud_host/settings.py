@@ -10,12 +10,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
+from wasmcloud_api.nats_credentials import read_credentials
 
 from wasmcloud_host.telemetry import LogFormat
 
@@ -113,6 +114,11 @@ def _readable(path: Path) -> Path:
     return path
 
 
+def _credentials(path: Path) -> Path:
+    read_credentials(path)
+    return path
+
+
 def _directory(path: Path) -> Path:
     if not path.is_dir():
         msg = f"{path} is not a directory"
@@ -167,6 +173,9 @@ class Settings(BaseSettings):
     scheduler_nats_url: Annotated[SecretStr, AfterValidator(_nats_urls)] = SecretStr("nats://127.0.0.1:4222")
     """NATS server of the operator; several are separated by commas."""
 
+    scheduler_nats_creds: Annotated[Path, AfterValidator(_credentials)] | None = None
+    """NATS credentials file (a user's JWT and seed), read anew for each connection."""
+
     scheduler_nats_tls_ca: ReadableFile | None = None
     """PEM file of the CAs that may have signed the NATS server's certificate."""
 
@@ -174,7 +183,7 @@ class Settings(BaseSettings):
     """PEM file of this host's certificate for NATS."""
 
     scheduler_nats_tls_key: ReadableFile | None = None
-    """PEM file of that certificate's key."""
+    """PEM file of that certificate's key. Default: the key is in the certificate's file."""
 
     scheduler_nats_tls_first: bool = False
     """Start TLS before the NATS server says anything."""
@@ -209,7 +218,12 @@ class Settings(BaseSettings):
     """Where workloads that bring no allowedHosts may send requests to; may be repeated. Default: nowhere."""
 
     deny_special_ranges: bool = True
-    """Workloads never reach loopback, link-local and other special addresses, whatever their rules say."""
+    """Workloads never reach link-local and other special addresses, whatever their rules say. 127.0.0.1 and ::1 are
+    each workload's own in any case."""
+
+    allow_host_loopback: bool = False
+    """Workloads may reach the ports of this machine's loopback that their allowedHostLoopbackPorts name, at
+    host.wasmcloud.internal."""
 
     deny_private_ranges: bool = False
     """Workloads never reach private addresses (RFC 1918, 100.64/10, ULA), whatever their rules say."""
@@ -232,6 +246,12 @@ class Settings(BaseSettings):
     log_format: LogFormat = "text"
     """Log lines for people (text) or for machines (json)."""
 
+    @model_validator(mode="after")
+    def _key_has_a_certificate(self) -> Self:
+        if self.scheduler_nats_tls_key is not None and self.scheduler_nats_tls_cert is None:
+            raise ValueError("--scheduler-nats-tls-key is of use with --scheduler-nats-tls-cert only")
+        return self
+
 
 def cache_home() -> Path:
     """Where this user's caches are, by the XDG base directory rules."""
@@ -249,8 +269,8 @@ def read_settings(arguments: Sequence[str]) -> Settings:
         raise SettingsError(_sentence_of(str(error).removeprefix("error parsing CLI: "))) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        reason = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{_origin_of(str(first['loc'][0]), arguments)}: {reason}") from error
+        where = f"{_origin_of(str(first['loc'][0]), arguments)}: " if first["loc"] else ""
+        raise SettingsError(where + first["msg"].removeprefix("Value error, ")) from error
 
 
 def _origin_of(name: str, arguments: Sequence[str]) -> str:

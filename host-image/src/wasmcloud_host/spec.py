@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from wasmcloud_api.names import WorkloadId
-from wasmcloud_api.wire import Component, WitInterface, Workload
+from wasmcloud_api.wire import Component, LocalResources, Service, WitInterface, Workload
 
 from wasmcloud_host.artifacts import Artifact
 from wasmcloud_host.interfaces import Route, missing_interfaces, names_of, route_of
 from wasmcloud_host.settings import Settings
+
+SERVICE_NAME: Final = "service"
+"""What the service of a workload is called in logs and errors; on the wire it has no name."""
 
 
 class SpecError(Exception):
@@ -29,6 +33,7 @@ def engine_settings_of(settings: Settings) -> str:
             "default_allowed_hosts": settings.allowed_hosts,
             "allow_special_ranges": not settings.deny_special_ranges,
             "deny_private_ranges": settings.deny_private_ranges,
+            "allow_host_loopback": settings.allow_host_loopback,
             "http_client_ca_path": _text(settings.http_client_ca_path),
             "oci_ca_path": _text(settings.oci_ca_path),
             "allow_insecure_registries": settings.allow_insecure_registry,
@@ -44,14 +49,14 @@ def _text(path: Path | None) -> str | None:
 def check(workload: Workload) -> None:
     """Raise SpecError for what this host doesn't offer: better no workload than one that lacks a part."""
     world = workload.wit_world
-    if workload.service is not None:
-        raise SpecError("this host runs no services: the workload has one in `service`")
     if workload.volumes:
         named = ", ".join(volume.name for volume in workload.volumes)
         raise SpecError(f"this host mounts no volumes: the workload has {named}")
     if mounting := [each.name for each in world.components if each.local_resources.volume_mounts]:
         raise SpecError(f"this host mounts no volumes: component {mounting[0]} has volumeMounts")
-    if not world.components:
+    if workload.service is not None and workload.service.local_resources.volume_mounts:
+        raise SpecError("this host mounts no volumes: the service has volumeMounts")
+    if not world.components and workload.service is None:
         raise SpecError("the workload has no components")
     names = [component.name for component in world.components]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -61,7 +66,9 @@ def check(workload: Workload) -> None:
     _route(workload)
 
 
-def spec_of(workload_id: WorkloadId, workload: Workload, artifacts: Sequence[Artifact]) -> str:
+def spec_of(
+    workload_id: WorkloadId, workload: Workload, artifacts: Sequence[Artifact], service_artifact: Artifact | None = None
+) -> str:
     """Return the engine's WorkloadSpec; `artifacts` in the order of the components. Raises SpecError."""
     interfaces = workload.wit_world.host_interfaces
     route = _route(workload)
@@ -77,15 +84,34 @@ def spec_of(workload_id: WorkloadId, workload: Workload, artifacts: Sequence[Art
                 _component(component, artifact, shared_config)
                 for component, artifact in zip(workload.wit_world.components, artifacts, strict=True)
             ],
+            "service": _service(workload.service, service_artifact, shared_config),
             "host_interfaces": [name for entry in interfaces for name in names_of(entry)],
         }
     )
 
 
 def _component(component: Component, artifact: Artifact, shared_config: dict[str, str]) -> dict[str, object]:
-    resources = component.local_resources
+    return _program(component.name, component.local_resources, artifact, shared_config) | {
+        "pool_size": max(0, component.pool_size),
+        "max_invocations": max(0, component.max_invocations),
+        "max_concurrency": max(0, component.max_concurrency),
+    }
+
+
+def _service(
+    service: Service | None, artifact: Artifact | None, shared_config: dict[str, str]
+) -> dict[str, object] | None:
+    if service is None or artifact is None:
+        return None
+    program = _program(SERVICE_NAME, service.local_resources, artifact, shared_config)
+    return {"component": program, "max_restarts": service.max_restarts}
+
+
+def _program(
+    name: str, resources: LocalResources, artifact: Artifact, shared_config: dict[str, str]
+) -> dict[str, object]:
     return {
-        "name": component.name,
+        "name": name,
         "path": str(artifact.path),
         "digest": artifact.digest,
         "environment": resources.environment,
@@ -95,9 +121,6 @@ def _component(component: Component, artifact: Artifact, shared_config: dict[str
         "allowed_host_loopback_ports": resources.allowed_host_loopback_ports,
         "memory_limit_mb": _positive(resources.memory_limit_mb),
         "cpu_limit": _positive(resources.cpu_limit),
-        "pool_size": max(0, component.pool_size),
-        "max_invocations": max(0, component.max_invocations),
-        "max_concurrency": max(0, component.max_concurrency),
     }
 
 

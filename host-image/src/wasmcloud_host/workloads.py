@@ -3,23 +3,27 @@
     free -> STARTING -> RUNNING -> STOPPING -> free
                      -> ERROR (kept until stop; after a failed pull or a bad egress list the id is free)
 
+A workload that runs is COMPLETED once its service has ended well, and in ERROR once it failed for good: its components
+serve on until it is told to stop.
+
 The states and the texts of the answers are those of wasmCloud v2's hosts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from wasmcloud_api.names import WorkloadId
-from wasmcloud_api.wire import Component, Workload, WorkloadState, WorkloadStatus
+from wasmcloud_api.wire import Component, LocalResources, Service, Workload, WorkloadState, WorkloadStatus
 from wasmcloud_engine import Engine, EngineError
 
 from wasmcloud_host.artifacts import Artifact, Artifacts, Image, PullError
-from wasmcloud_host.spec import SpecError, check, spec_of
+from wasmcloud_host.spec import SERVICE_NAME, SpecError, check, spec_of
 from wasmcloud_host.telemetry import event
 
 log: Final = logging.getLogger(__name__)
@@ -29,6 +33,19 @@ STOPPED_MEANWHILE: Final = "Workload was stopped while starting"
 
 STOP_PATIENCE_S: Final = 20.0
 """A stop is answered by then, even if requests in flight aren't done: the operator waits 30 s for the answer."""
+
+
+def running_state(service: str | None) -> tuple[WorkloadState, str]:
+    """Return the state and message of a workload that runs, by what the engine tells of its service (JSON or None)."""
+    told = json.loads(service) if service is not None else {"state": "running"}
+    match told["state"]:
+        case "completed":
+            return WorkloadState.COMPLETED, told["message"]
+        case "failed":
+            return WorkloadState.ERROR, told["message"]
+        case "restarting":
+            return WorkloadState.RUNNING, f"{STARTED}; {told['message']}; it is about to be restarted"
+    return WorkloadState.RUNNING, STARTED
 
 
 class _RefusedError(Exception):
@@ -70,16 +87,23 @@ class Workloads:
 
     @property
     def count(self) -> int:
-        """Workloads that start, run or stop; failed ones use nothing."""
-        return sum(1 for _ in self._live())
+        """Workloads that start, run or stop; failed ones use nothing, nor do services that have ended.
+
+        A change of this figure in a heartbeat is what makes the operator look at the host's workloads soon.
+        """
+        return sum(not self._has_ended(key, entry) for key, entry in self._live())
 
     @property
     def component_count(self) -> int:
         """Components of those workloads."""
-        return sum(entry.component_count for entry in self._live())
+        return sum(entry.component_count for _, entry in self._live())
 
-    def _live(self) -> Iterator[_Entry]:
-        return (entry for entry in self._entries.values() if entry.state is not WorkloadState.ERROR)
+    def _live(self) -> Iterator[tuple[WorkloadId, _Entry]]:
+        return ((key, entry) for key, entry in self._entries.items() if entry.state is not WorkloadState.ERROR)
+
+    def _has_ended(self, workload_id: WorkloadId, entry: _Entry) -> bool:
+        ended = {WorkloadState.COMPLETED, WorkloadState.ERROR}
+        return self._status_of(workload_id, entry).workload_state in ended
 
     async def start(self, workload_id: WorkloadId, workload: Workload) -> WorkloadStatus:
         """Start a workload and say how that ended. The same id and content again gets the same answer."""
@@ -96,16 +120,22 @@ class Workloads:
         await asyncio.wait([entry.start])
         if entry.start.cancelled():
             return _status(workload_id, WorkloadState.STOPPING, STOPPED_MEANWHILE)
-        return _status(workload_id, entry.state, entry.message)
+        return self._status_of(workload_id, entry)
 
     def status(self, workload_id: WorkloadId) -> WorkloadStatus:
         """Return what is known of a workload."""
         entry = self._entries.get(workload_id)
-        return _not_found(workload_id) if entry is None else _status(workload_id, entry.state, entry.message)
+        return _not_found(workload_id) if entry is None else self._status_of(workload_id, entry)
 
     def statuses(self) -> tuple[WorkloadStatus, ...]:
         """All workloads, failed ones too, in the order in which they came."""
-        return tuple(_status(key, entry.state, entry.message) for key, entry in self._entries.items())
+        return tuple(self._status_of(key, entry) for key, entry in self._entries.items())
+
+    def _status_of(self, workload_id: WorkloadId, entry: _Entry) -> WorkloadStatus:
+        state, message = entry.state, entry.message
+        if state is WorkloadState.RUNNING and entry.content.service is not None:
+            state, message = running_state(self._engine.service(workload_id))
+        return _status(workload_id, state, message)
 
     async def stop(self, workload_id: WorkloadId) -> WorkloadStatus:
         """Stop a workload, running or not, and free its id.
@@ -123,7 +153,7 @@ class Workloads:
 
     async def until_empty(self) -> None:
         """Return when nothing starts, runs or stops any more."""
-        while self.count:
+        while any(self._live()):
             self._changed.clear()
             await self._changed.wait()
 
@@ -166,25 +196,29 @@ class Workloads:
     async def _bring_up(self, workload_id: WorkloadId, workload: Workload, entry: _Entry) -> None:
         check(workload)
         components = workload.wit_world.components
-        if problems := [problem for each in components if (problem := self._egress_problem(each))]:
+        named = [(f"component {each.name}", each.local_resources) for each in components]
+        if workload.service is not None:
+            named.append((SERVICE_NAME, workload.service.local_resources))
+        if problems := [problem for each in named if (problem := self._egress_problem(*each))]:
             raise _RefusedError("; ".join(problems))
-        artifacts = await self._fetch(components)
+        artifacts, service_artifact = await asyncio.gather(
+            self._fetch(components), self._fetch_service(workload.service)
+        )
         entry.is_in_engine = True
         try:
-            await self._engine.start(spec_of(workload_id, workload, artifacts))
+            await self._engine.start(spec_of(workload_id, workload, artifacts, service_artifact))
         except EngineError as error:
             if error.kind == "egress":
                 raise _RefusedError(str(error)) from error
             raise
 
-    def _egress_problem(self, component: Component) -> str | None:
-        resources = component.local_resources
+    def _egress_problem(self, what: str, resources: LocalResources) -> str | None:
         problem = self._engine.check_egress(
             list(resources.allowed_hosts),
             list(resources.allowed_ip_name_lookups),
             list(resources.allowed_host_loopback_ports),
         )
-        return f"invalid local_resources for component {component.name}: {problem}" if problem else None
+        return f"invalid local_resources for {what}: {problem}" if problem else None
 
     async def _fetch(self, components: Sequence[Component]) -> Sequence[Artifact]:
         return await asyncio.gather(*(self._fetch_one(component) for component in components))
@@ -194,6 +228,14 @@ class Workloads:
             return await self._artifacts.fetch(Image.of(component), component.image_pull_policy)
         except PullError as error:
             raise _RefusedError(f"failed to pull image for component '{component.name}': {error}") from error
+
+    async def _fetch_service(self, service: Service | None) -> Artifact | None:
+        if service is None:
+            return None
+        try:
+            return await self._artifacts.fetch(Image.of(service), service.image_pull_policy)
+        except PullError as error:
+            raise _RefusedError(f"failed to pull image for service: {error}") from error
 
     async def _end(self, workload_id: WorkloadId, entry: _Entry) -> None:
         if not entry.is_in_engine:
@@ -215,7 +257,10 @@ def _content_of(workload: Workload) -> Workload:
     """Return the workload without its pull secrets, which may change while it runs."""
     world = workload.wit_world
     components = tuple(each.model_copy(update={"image_pull_secret": None}) for each in world.components)
-    return workload.model_copy(update={"wit_world": world.model_copy(update={"components": components})})
+    service = workload.service and workload.service.model_copy(update={"image_pull_secret": None})
+    return workload.model_copy(
+        update={"wit_world": world.model_copy(update={"components": components}), "service": service}
+    )
 
 
 def _status(workload_id: WorkloadId, state: WorkloadState, message: str) -> WorkloadStatus:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ground.nats import NatsServer
+from ground.nats_accounts import NatsAccount
 from ground.process import Process, free_ports
 from nats.aio.client import Client
 
@@ -175,3 +176,33 @@ async def test_a_wrong_password_is_no_end(processes: list[Process], tmp_path: Pa
         assert json.loads((await heartbeats.next_msg(timeout=30)).data)["id"] == "one"
         await client.close()
     assert "wrong" not in host.log.read_text()
+
+
+async def test_a_credentials_file_logs_in_and_is_read_anew_for_each_connection(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    account, stranger = NatsAccount(tmp_path), NatsAccount(strangers)
+    creds = stranger.write_credentials(tmp_path / "host.creds")
+    with account.server(tmp_path) as server:
+        flags: dict[str, str | list[str]] = {
+            "host-id": "one",
+            "scheduler-nats-url": server.url,
+            "scheduler-nats-creds": str(creds),
+            "http-addr": "127.0.0.1:0",
+            "oci-cache-dir": str(tmp_path / "cache"),
+        }
+        host = host_process(tmp_path, "host", flags)
+        processes.append(host)
+        host.start()
+        await asyncio.to_thread(said_in_log, host, "Authorization Violation")
+        creds.write_text(creds.read_text().partition("------END NATS USER JWT------")[2])
+        await asyncio.to_thread(said_in_log, host, "is no NATS credentials file")
+        account.write_credentials(creds)
+        await asyncio.to_thread(said_in_log, host, "nats connected")
+        client = Client()
+        await client.connect(server.url, user_credentials=account.write_credentials(tmp_path / "operator.creds"))
+        reply = await client.request("runtime.host.one.heartbeat", b"{}", timeout=30)
+        assert json.loads(reply.data)["id"] == "one"
+        await client.close()

@@ -32,10 +32,10 @@ class Outside(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def outside() -> Iterator[str]:
-    """A server that a guest may want to reach: `127.0.0.1:port`."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Outside)
+    """A server that a guest may want to reach. 127.0.0.1 would be the guest's own."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.2", 0), Outside)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_address[1]}"
+    yield f"127.0.0.2:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
 
@@ -50,9 +50,9 @@ DENIED = (502, "HTTP-request-denied")
         ({"deny_special_ranges": []}, ["*"], False),
         ({"no_deny_special_ranges": []}, [], False),
         ({"no_deny_special_ranges": []}, ["other.example"], False),
-        ({"no_deny_special_ranges": []}, ["127.0.0.1"], True),
-        ({"no_deny_special_ranges": [], "allowed_hosts": "127.0.0.1"}, [], True),
-        ({"no_deny_special_ranges": [], "allowed_hosts": "127.0.0.1"}, ["other.example"], False),
+        ({"no_deny_special_ranges": []}, ["127.0.0.2"], True),
+        ({"no_deny_special_ranges": [], "allowed_hosts": "127.0.0.2"}, [], True),
+        ({"no_deny_special_ranges": [], "allowed_hosts": "127.0.0.2"}, ["other.example"], False),
     ],
 )
 async def test_where_requests_may_go(
@@ -71,6 +71,25 @@ async def test_where_requests_may_go(
     assert (status, body.strip()) == ((200, "from outside") if is_allowed else DENIED)
     if not is_allowed and own_rules != ["*"]:
         assert f'destination="http://{outside}"' in (await asyncio.to_thread(host.page, "/metrics"))[1]
+
+
+async def test_the_machines_loopback_at_the_ports_named(start_host: StartHost, operator: Operator) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Outside)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    try:
+        closed, opened = await start_host(), await start_host(allow_host_loopback=[])
+        request = start_request("one", component(localResources={"allowedHostLoopbackPorts": [str(port)]}))
+        state, message = await operator.start(closed.id, request)
+        assert (state, "start it with --allow-host-loopback" in message) == ("ERROR", True), message
+        assert (await operator.start(opened.id, request))[0] == "RUNNING"
+        path = f"/fetch?url={quote(f'http://host.wasmcloud.internal:{port}/', safe='')}"
+        assert await asyncio.to_thread(get, opened.http_port, path) == (200, "from outside")
+        path = f"/fetch?url={quote(f'http://127.0.0.1:{port}/', safe='')}"
+        assert (await asyncio.to_thread(get, opened.http_port, path))[1].strip() == "connection-refused"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 async def test_a_request_ends_when_its_time_is_over(start_host: StartHost, operator: Operator) -> None:

@@ -74,8 +74,43 @@ def test_everything_that_was_declared_reaches_the_engine() -> None:
                 "max_concurrency": 8,
             }
         ],
+        "service": None,
         "host_interfaces": ["wasi:http/incoming-handler", "wasi:config/store@0.2.0-rc.1"],
     }
+
+
+def test_a_service_reaches_the_engine() -> None:
+    resources = LocalResources(
+        memory_limit_mb=64,
+        cpu_limit=50,
+        environment={"K": "V"},
+        config={"colour": "red"},
+        allowed_hosts=("a.example",),
+        allowed_ip_name_lookups=("b.example",),
+        allowed_host_loopback_ports=("80",),
+    )
+    declared = workload(service=Service(image="file://s.wasm", local_resources=resources, max_restarts=2**40))
+    artifact = Artifact(Path("/s.wasm"), "sha256:01")
+    spec = json.loads(spec_of(WorkloadId("uid"), declared, [Artifact(Path("/a.wasm"), "sha256:00")], artifact))
+    assert spec["service"] == {
+        "component": {
+            "name": "service",
+            "path": "/s.wasm",
+            "digest": "sha256:01",
+            "environment": {"K": "V"},
+            "config": {"colour": "red"},
+            "allowed_hosts": ["a.example"],
+            "allowed_ip_name_lookups": ["b.example"],
+            "allowed_host_loopback_ports": ["80"],
+            "memory_limit_mb": 64,
+            "cpu_limit": 50,
+        },
+        "max_restarts": 2**40,
+    }
+
+
+def test_a_service_needs_no_component_beside_it() -> None:
+    check(Workload(namespace="ns", name="hello", service=Service(image="file://s.wasm")))
 
 
 @pytest.mark.parametrize("limit", [0, -1])
@@ -96,7 +131,10 @@ MOUNTED = Component(
 @pytest.mark.parametrize(
     ("refused", "says"),
     [
-        (workload(service=Service(image="file://s.wasm")), "runs no services"),
+        (
+            workload(service=Service(image="file://s.wasm", local_resources=MOUNTED.local_resources)),
+            "the service has volumeMounts",
+        ),
         (workload(volumes=(Volume(name="data"),)), "mounts no volumes: the workload has data"),
         (workload(volumes=(Volume(name="etc", host_path=HostPath(local_path="/etc")),)), "mounts no volumes"),
         (workload(MOUNTED), "component one has volumeMounts"),
@@ -121,6 +159,7 @@ def test_engine_settings() -> None:
         allow_insecure_registry=("127.0.0.1:5000",),
         deny_special_ranges=False,
         deny_private_ranges=True,
+        allow_host_loopback=True,
         max_connections=7,
         request_timeout=3,
         registry_pull_timeout=4,
@@ -133,6 +172,7 @@ def test_engine_settings() -> None:
         "default_allowed_hosts": ["a.example"],
         "allow_special_ranges": True,
         "deny_private_ranges": True,
+        "allow_host_loopback": True,
         "http_client_ca_path": None,
         "oci_ca_path": None,
         "allow_insecure_registries": ["127.0.0.1:5000"],

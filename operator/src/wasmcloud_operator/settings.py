@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
+from wasmcloud_api.nats_credentials import read_credentials
 
 from wasmcloud_operator.adapters.logs import LogFormat
 
@@ -76,10 +76,9 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _usable_creds(path: Path) -> Path:
-    if find_spec("nkeys") is None:
-        raise ValueError("needs the Python package nkeys, which signs NATS' challenges and is not installed")
-    return _readable(path)
+def _credentials(path: Path) -> Path:
+    read_credentials(path)
+    return path
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=3600)]
@@ -90,6 +89,7 @@ Namespaces = Annotated[tuple[NamespaceName, ...], NoDecode, BeforeValidator(_spl
 Registries = Annotated[tuple[Annotated[str, AfterValidator(_registry)], ...], NoDecode, BeforeValidator(_split)]
 Address = Annotated[str, AfterValidator(_address)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
+CredentialsFile = Annotated[Path, AfterValidator(_credentials)]
 
 
 class Settings(BaseSettings):
@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     nats_url: Annotated[SecretStr, AfterValidator(_nats_url)] = SecretStr("nats://127.0.0.1:4222")
     """NATS server; several are separated by commas."""
 
-    nats_creds: Annotated[Path, AfterValidator(_usable_creds)] | None = None
-    """NATS credentials file (JWT and seed)."""
+    nats_creds: CredentialsFile | None = None
+    """NATS credentials file (a user's JWT and seed), read anew for each connection."""
 
     nats_ca: ReadableFile | None = None
     """PEM file of the CAs that may have signed the NATS server's certificate."""

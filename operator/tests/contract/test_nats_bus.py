@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ground.nats import NatsServer
+from ground.nats_accounts import NatsAccount
 from ground.wait import eventually_async
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -76,6 +77,29 @@ async def listen(host: Client, subject: str, answer: Callable[[Msg], Awaitable[N
 
 async def silence(_message: Msg) -> None:
     return
+
+
+async def test_it_ends_however_far_it_is(nats_server: NatsServer) -> None:
+    """nats-py swallows a cancellation that comes while it sends."""
+    for step_count in range(0, 120, 3):
+        bus = NatsBus(NatsOptions(nats_server.url))
+        task = asyncio.create_task(bus.run(lambda *_: None))
+        for _ in range(step_count):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=30)
+        assert task.cancelled(), f"it goes on after {step_count} steps"
+
+
+async def test_a_request_ends_however_far_it_is(bus: NatsBus, host: Client) -> None:
+    await listen(host, "silent", silence)
+    for step_count in range(20):
+        task = asyncio.create_task(bus.request("silent", b"", timeout_s=60))
+        for _ in range(step_count):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=30)
+        assert task.cancelled(), f"it goes on after {step_count} steps"
 
 
 async def test_a_request_gets_its_reply(bus: NatsBus, host: Client) -> None:
@@ -283,11 +307,7 @@ async def test_a_server_that_another_ca_signed_is_not_spoken_to(
     try:
         options = NatsOptions(server.url, ca=ours.ca, client_cert=ours.cert, client_key=ours.key)
         async with running(NatsBus(options), is_reachable=False) as (bus, _):
-
-            async def assert_refused() -> None:
-                assert "CERTIFICATE_VERIFY_FAILED" in str([record.__dict__ for record in caplog.records])
-
-            await eventually_async(assert_refused, within_s=30)
+            await eventually_async(lambda: assert_said(caplog, "CERTIFICATE_VERIFY_FAILED"), within_s=30)
             assert not bus.is_connected()
     finally:
         server.stop()
@@ -301,13 +321,42 @@ async def test_a_password_in_the_url_logs_in_and_is_shown_nowhere(
         wrong = NatsOptions(server.url.replace("nats://", "nats://operator:hunter1@"))
         right = NatsOptions(server.url.replace("nats://", "nats://operator:hunter2@"))
         async with running(NatsBus(wrong), is_reachable=False) as (bus, _):
-
-            async def assert_refused() -> None:
-                assert "Authorization" in str([record.__dict__ for record in caplog.records])
-
-            await eventually_async(assert_refused, within_s=30)
+            await eventually_async(lambda: assert_said(caplog, "Authorization"), within_s=30)
             assert not bus.is_connected()
         async with running(NatsBus(right)) as (bus, _):
             assert bus.is_connected()
     shown = str([record.__dict__ for record in caplog.records]) + repr(right) + str(right)
     assert "hunter" not in shown
+
+
+async def test_a_file_that_is_no_certificate_is_told(
+    tmp_path: Path, nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    async with running(NatsBus(NatsOptions(nats_server.url, ca=tmp_path / "ca.pem")), is_reachable=False):
+        await eventually_async(lambda: assert_said(caplog, "no certificate or crl found"), within_s=30)
+
+
+async def assert_said(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    assert words in str([record.__dict__ for record in caplog.records])
+
+
+async def test_a_credentials_file_logs_in_and_is_read_anew_for_each_connection(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    account, stranger = NatsAccount(tmp_path), NatsAccount(strangers)
+    creds = stranger.write_credentials(tmp_path / "operator.creds")
+    with account.server(tmp_path) as server:
+        async with running(NatsBus(NatsOptions(server.url, creds=creds)), is_reachable=False) as (bus, _):
+            await eventually_async(lambda: assert_said(caplog, "Authorization Violation"), within_s=30)
+            creds.write_text(
+                creds.read_text().partition("------END NATS USER JWT------")[2]
+            )  # nats-py reads this for ever
+            await eventually_async(lambda: assert_said(caplog, 'has no part "NATS USER JWT"'), within_s=30)
+            assert not bus.is_connected()
+            account.write_credentials(creds)
+            await eventually_async(lambda: assert_connected(bus), within_s=30)
+            with pytest.raises(NoResponders):
+                await bus.request("nobody", b"", timeout_s=10)

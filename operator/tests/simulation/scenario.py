@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wasmcloud_api.crds import WorkloadDeploymentSpec
-from wasmcloud_api.names import DRAINING_LABEL
+from wasmcloud_api.names import DRAINING_LABEL, MAX_WORKLOADS_LABEL
 from wasmcloud_api.wire import WorkloadState, encode
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.model.keys import Kind
-from wasmcloud_operator.model.marks import MAX_WORKLOADS
 
 from simulation.faults import Weather
 from simulation.hosts import BAD_IMAGE, SimHost
@@ -97,7 +96,7 @@ class Scenario:
         chance = self.chance
         labels = {"zone": f"z{n % 3}"}
         if chance.random() < 0.15:
-            labels[MAX_WORKLOADS] = str(chance.randint(2, 8))
+            labels[MAX_WORKLOADS_LABEL] = str(chance.randint(2, 8))
         return SimHost(
             f"h{n}",
             f"host-{n}",

@@ -7,10 +7,9 @@ import logging
 from typing import Any
 
 from wasmcloud_api.crds import WorkloadDeploymentSpec
-from wasmcloud_api.names import DEPLOYMENT_LABEL, DRAINING_LABEL
+from wasmcloud_api.names import DEPLOYMENT_LABEL, DRAINING_LABEL, MAX_WORKLOADS_LABEL
 from wasmcloud_operator.decide.rollout import bounds
 from wasmcloud_operator.model.keys import Kind
-from wasmcloud_operator.model.marks import MAX_WORKLOADS
 
 from simulation.hosts import BAD_IMAGE, SimHost
 from simulation.scenario import SERVICE_COUNT, Scenario
@@ -153,7 +152,7 @@ class Spectator(logging.Handler):
             for host in self._scenario.hosts
             if host.is_connected and DRAINING_LABEL not in host.labels and may_run(spec["template"]["spec"], host)
         ]
-        return not any(MAX_WORKLOADS not in host.labels for host in able)
+        return not any(MAX_WORKLOADS_LABEL not in host.labels for host in able)
 
 
 def leads_to(world: World, service: str) -> set[tuple[str, int]]:

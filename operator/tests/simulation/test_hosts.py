@@ -72,12 +72,27 @@ async def test_a_lost_host_is_deleted_after_five_minutes(world: World) -> None:
     assert world.get(Kind.HOST, "host-one", HOSTS_NAMESPACE) is None
 
 
+@told
+async def test_what_is_known_of_a_host_goes_with_its_object(world: World) -> None:
+    one, two = await two_hosts(world)
+    audit = world.engine._audit if world.engine is not None else None
+    assert audit is not None
+    assert audit._files.keys() == {"h1", "h2"}
+    one.die()
+    await world.until(lambda: len(two.running) == 4)
+    assert audit._files.keys() == {"h1", "h2"}
+    await virtual_time.sleep(310)
+    assert audit._files.keys() == {"h2"}
+
+
+@pytest.mark.parametrize("away_s", [0, 400])
 @pytest.mark.parametrize("knows_list", [True, False])
-def test_a_host_that_returns_is_told_to_stop_what_has_moved(knows_list: bool) -> None:
+def test_a_host_that_returns_is_told_to_stop_what_has_moved(knows_list: bool, away_s: float) -> None:
     async def story(world: World) -> None:
         one, two = await two_hosts(world, knows_list=knows_list)
         one.is_connected = False
         await world.until(lambda: len(two.running) == 4)
+        await virtual_time.sleep(away_s)
         assert len(one.running) == 2
         world.bus.add(one)
         await world.until(lambda: not one.running)

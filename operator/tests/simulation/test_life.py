@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from wasmcloud_api.wire import WorkloadState
-from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.model.keys import Key, Kind
 
 from simulation import virtual_time
 from simulation.faults import by_object, only
@@ -114,6 +115,29 @@ async def test_a_deployment_deleted_during_a_slow_start_leaves_nothing(world: Wo
     await virtual_time.sleep(90)
     assert not host.running
     assert not world.workloads()
+
+
+@told
+async def test_a_mistake_of_the_operator_s_own_leaves_no_workload_starting_for_ever(world: World) -> None:
+    world.add_host(SimHost("h1", "host-one"))
+    await world.start()
+    mistakes, read = [RuntimeError("a mistake")], world.cluster.config_map
+
+    async def read_with_a_mistake(key: Key) -> Mapping[str, str] | None:
+        if mistakes:
+            raise mistakes.pop()
+        return await read(key)
+
+    world.cluster.config_map = read_with_a_mistake  # type: ignore[method-assign]
+    world.store.set_config_map(key("settings"), {"A": "b"})
+    world.apply(workload(components=[named_settings()]))
+    await world.until(lambda: condition(world.get(Kind.WORKLOAD, "solo")) == READY)
+    assert mistakes == []
+
+
+def named_settings() -> dict[str, Any]:
+    environment = {"configFrom": [{"name": "settings"}]}
+    return {"name": "app", "image": "registry.example/hello:1", "localResources": {"environment": environment}}
 
 
 @told

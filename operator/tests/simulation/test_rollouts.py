@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from wasmcloud_operator.model.keys import Kind
+from wasmcloud_operator.engine.ports import JsonObject, Unavailable
+from wasmcloud_operator.model.keys import Kind, Ref
 
 from simulation import virtual_time
 from simulation.hosts import BAD_IMAGE, SimHost
@@ -51,6 +52,40 @@ async def watching(world: World) -> AsyncIterator[Seen]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@told
+async def test_a_failed_write_is_not_tried_again_while_the_others_of_its_pass_are_under_way(world: World) -> None:
+    world.add_host(SimHost("h1", "host-one"))
+    await world.start()
+    bounds = {"maxSurge": 1, "maxUnavailable": 1}
+    world.apply(deployment(replicas=2, image=OLD, rollingUpdate=bounds))
+    await world.until(lambda: is_rolled_out(world))
+    create, patch = world.cluster.create, world.cluster.patch
+    under_way, most, refused = 0, 0, [Unavailable("connection refused")]
+
+    async def slow_create(kind: Kind, body: JsonObject) -> JsonObject:
+        nonlocal under_way, most
+        if kind is not Kind.REPLICA_SET:
+            return await create(kind, body)
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await virtual_time.sleep(2.0)
+            return await create(kind, body)
+        finally:
+            under_way -= 1
+
+    async def refused_once(ref: Ref, change: JsonObject) -> JsonObject:
+        if refused and ref.kind is Kind.REPLICA_SET:
+            raise refused.pop()
+        return await patch(ref, change)
+
+    world.cluster.create, world.cluster.patch = slow_create, refused_once  # type: ignore[method-assign]
+    world.apply(deployment(replicas=2, image=NEW, rollingUpdate=bounds))
+    await world.until(lambda: is_rolled_out(world) and images(world) == [NEW, NEW])
+    assert refused == []
+    assert most == 1
 
 
 async def rolled_out(world: World, replicas: int = 4, **spec: object) -> None:

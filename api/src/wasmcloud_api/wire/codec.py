@@ -32,6 +32,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
+from wasmcloud_api.field_path import field_path
+
 
 class WireError(ValueError):
     """A payload that is not the message it should be; the text is one sentence without any value of the payload."""
@@ -178,7 +180,10 @@ def decode(kind: type[M], payload: bytes, *, on_unknown: Callable[[str], None] |
     try:
         message = kind.model_validate(value)
     except ValidationError as error:
-        problems = (f"{_path(item['loc'])}: {_sentence(item['msg'])}" for item in error.errors(include_input=False))
+        problems = (
+            f"{field_path(item['loc']) or 'message'}: {_sentence(item['msg'])}"
+            for item in error.errors(include_input=False)
+        )
         raise WireError(f"{kind.__name__}: {'; '.join(problems)}") from None
     if on_unknown is not None:
         for path in _unknown(value, message, ""):
@@ -189,10 +194,6 @@ def decode(kind: type[M], payload: bytes, *, on_unknown: Callable[[str], None] |
 def encode(message: Message) -> bytes:
     """Return a message as canonical JSON; fields that equal their default are left out."""
     return message.model_dump_json(by_alias=True, exclude_defaults=True, context=REVEAL).encode()
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".") or "message"
 
 
 def _sentence(text: str) -> str:

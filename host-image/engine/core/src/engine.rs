@@ -10,37 +10,25 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::cache::Cache;
-use crate::compile::{Compiled, Compiler, Engines};
+use crate::compile::{Compiler, Engines};
 use crate::error::{EngineError, Kind, Result};
-use crate::http::connect::Tls;
-use crate::http::drive::CpuShare;
-use crate::http::egress::Egress;
 use crate::http::server::Front;
-use crate::instance::{Instances, Seats, Surroundings};
 use crate::lanes::Lanes;
-use crate::link::{self, Links};
-use crate::net::lists::{self, AllowLists};
-use crate::net::policy::AddressPolicy;
-use crate::net::rules::HostRule;
-use crate::net::sockets::Reach;
 use crate::oci::Registries;
-use crate::output::Output;
-use crate::settings::{ComponentSpec, EngineSettings, PullRequest, Pulled, WorkloadSpec};
+use crate::prepare::Workbench;
+use crate::service::Service;
+use crate::settings::{EngineSettings, PullRequest, Pulled, WorkloadSpec};
 use crate::ticker::Ticker;
-use crate::workload::{Ready, RequestLimits, Workload};
+use crate::workload::{RequestLimits, Workload};
 
 /// One HTTP listener and every workload behind it.
 pub struct Engine {
     settings: EngineSettings,
-    default_hosts: Vec<HostRule>,
     address: SocketAddr,
     front: Arc<Front>,
     lanes: Arc<Lanes>,
-    compiler: Arc<Compiler>,
-    links: Links,
+    workbench: Workbench,
     registries: Registries,
-    tls: Tls,
-    seats: Arc<Seats>,
     workloads: Mutex<BTreeMap<String, Arc<Workload>>>,
     _ticker: Ticker,
 }
@@ -52,30 +40,25 @@ impl Engine {
     /// # Errors
     /// `config` for bad settings, `address` when the listener can't be bound.
     pub fn start(settings: EngineSettings) -> Result<Arc<Self>> {
-        let default_hosts = parse_default_hosts(&settings.default_allowed_hosts)?;
-        let tls = Tls::new(settings.http_client_ca_path.as_deref())?;
         let compiled = Cache::open(settings.cache_dir.join("compiled"), settings.cache_limit_bytes)?;
         let layers = Cache::open(settings.cache_dir.join("layers"), settings.cache_limit_bytes)?;
         let registries = Registries::new(&settings, layers)?;
         let engines = Engines::new(settings.max_instances)?;
-        let links = Links::new(&engines)?;
+        let compiler = Compiler::new(&engines, compiled);
+        let workbench = Workbench::new(&settings, &engines, compiler)?;
         let (listener, address) = bind(settings.http_addr)?;
         let front = Arc::new(Front::default());
         let lanes = Arc::new(Lanes::start(settings.worker_count(), front.clone())?);
         tokio::spawn(lanes.accept(listener, settings.max_connections));
         Ok(Arc::new(Self {
-            compiler: Compiler::new(&engines, compiled),
-            seats: Seats::new(settings.max_instances as usize),
             _ticker: Ticker::start(&engines)?,
             workloads: Mutex::default(),
             settings,
-            default_hosts,
             address,
             front,
             lanes,
-            links,
+            workbench,
             registries,
-            tls,
         }))
     }
 
@@ -100,16 +83,17 @@ impl Engine {
         let limits = RequestLimits {
             timeout: self.settings.request_timeout(),
             // No workload can take every instance of the host.
-            most_in_flight: (self.seats.most / 2).max(1),
+            most_in_flight: (self.workbench.seats.most / 2).max(1),
         };
         let workload = Workload::new(spec, limits);
         let Some(claim) = self.claim(&workload)? else {
             return Ok(());
         };
+        let heavy = self.lanes.heavy();
         let ready = tokio::select! {
             biased;
             () = workload.stopped() => Err(stopped()),
-            ready = self.prepare(&workload) => ready,
+            ready = self.workbench.prepare(&workload, &heavy) => ready,
         };
         workload.set_ready(ready?);
         if workload.is_stopping() {
@@ -159,88 +143,6 @@ impl Engine {
         }
     }
 
-    async fn prepare(&self, workload: &Arc<Workload>) -> Result<Ready> {
-        let spec = &workload.spec;
-        let mut reaches = Vec::new();
-        // Cheap checks of every component go before the first compilation.
-        for component in &spec.components {
-            let lists = AllowLists::of(component, &self.default_hosts)?;
-            reaches.push(Arc::new(Reach::new(lists, self.policy())));
-        }
-        let mut handler: Option<(&ComponentSpec, Arc<Instances>)> = None;
-        for (component, reach) in spec.components.iter().zip(reaches) {
-            let what = format!("component {}", component.name);
-            let compiled = self
-                .compiler
-                .load(&what, &component.path, component.digest.as_deref())
-                .await?;
-            let Some(instances) = self.instances(workload, component, &compiled, reach)? else {
-                continue;
-            };
-            if let Some((first, _)) = &handler {
-                let text = format!(
-                    "components {} and {} both handle HTTP: only one may",
-                    first.name, component.name
-                );
-                return Err(EngineError::new(Kind::Route, text));
-            }
-            handler = Some((component, instances));
-        }
-        if handler.is_none() && !spec.hosts.is_empty() {
-            let text = format!(
-                "nothing answers for {}: no component exports an HTTP handler",
-                spec.hosts.join(", ")
-            );
-            return Err(EngineError::new(Kind::Route, text));
-        }
-        let percent = handler
-            .as_ref()
-            .and_then(|(component, _)| component.cpu_limit)
-            .filter(|percent| *percent > 0);
-        Ok(Ready {
-            handler: handler.map(|(_, instances)| instances),
-            share: percent.map(|percent| Arc::new(CpuShare::new(percent))),
-            heavy: self.lanes.heavy(),
-        })
-    }
-
-    /// Links a component, and makes its instances if it handles HTTP.
-    fn instances(
-        &self,
-        workload: &Arc<Workload>,
-        component: &ComponentSpec,
-        compiled: &Compiled,
-        reach: Arc<Reach>,
-    ) -> Result<Option<Arc<Instances>>> {
-        let pre = self.links.link(
-            &component.name,
-            compiled.component(),
-            &workload.spec.host_interfaces,
-        )?;
-        if !link::handles_http(compiled.component()) {
-            return Ok(None);
-        }
-        let pre = link::handler(&component.name, pre)?;
-        let own_mb = component.memory_limit_mb.filter(|mb| *mb > 0);
-        let around = Surroundings {
-            compiled: compiled.clone(),
-            spec: Arc::new(component.clone()),
-            egress: Egress::new(reach.clone(), workload.denials.clone(), &self.tls),
-            reach,
-            output: Output::new(&workload.spec.full_name(), &component.name),
-            memory_bytes: (own_mb.unwrap_or(self.settings.default_memory_limit_mb) as usize) << 20,
-            seats: self.seats.clone(),
-        };
-        Ok(Some(Arc::new(Instances::new(pre, around))))
-    }
-
-    fn policy(&self) -> AddressPolicy {
-        AddressPolicy {
-            allow_special_ranges: self.settings.allow_special_ranges,
-            deny_private_ranges: self.settings.deny_private_ranges,
-        }
-    }
-
     /// Takes the routes away, lets requests in flight end within the request timeout, frees everything. False when the id
     /// is unknown.
     pub async fn stop_workload(&self, id: &str) -> bool {
@@ -260,13 +162,7 @@ impl Engine {
         while workload.in_flight() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        if let Some(Ready {
-            handler: Some(instances),
-            ..
-        }) = workload.ready()
-        {
-            instances.clear();
-        }
+        workload.free();
         self.forget(&workload);
         true
     }
@@ -278,11 +174,17 @@ impl Engine {
             "http_addr": self.address.to_string(),
             "connections": self.lanes.connection_count(),
             "workloads": workloads,
-            "instances": {"alive": self.seats.taken(), "max": self.seats.most},
+            "instances": {"alive": self.workbench.seats.taken(), "max": self.workbench.seats.most},
             "unrouted_total": self.front.unrouted.load(Ordering::Relaxed),
-            "compile": self.compiler.to_json(),
+            "compile": self.workbench.compiler.to_json(),
             "pulls": self.registries.to_json(),
         })
+    }
+
+    /// How the service of a workload is, in the shape that the README shows; None when it has none, or isn't running.
+    pub fn service(&self, id: &str) -> Option<Value> {
+        let workload = self.workloads().get(id).cloned()?;
+        Some(workload.ready()?.service.as_ref()?.to_json())
     }
 
     /// Stops accepting, waits up to `drain` for requests in flight, and ends all threads that serve.
@@ -291,13 +193,7 @@ impl Engine {
         let all = std::mem::take(&mut *self.workloads());
         for workload in all.into_values() {
             workload.stop();
-            if let Some(Ready {
-                handler: Some(instances),
-                ..
-            }) = workload.ready()
-            {
-                instances.clear();
-            }
+            workload.free();
         }
         self.front.routes.store(Arc::default());
     }
@@ -334,10 +230,13 @@ fn describe(workload: &Arc<Workload>) -> Value {
         (false, None) => "starting",
         (false, Some(_)) => "running",
     };
-    let idle = workload
-        .ready()
+    let ready = workload.ready();
+    let idle = ready
         .and_then(|ready| ready.handler.as_ref())
         .map_or(0, |h| h.idle_count());
+    let service = ready
+        .and_then(|ready| ready.service.as_ref())
+        .map(Service::to_json);
     let mut shown = workload.stats.to_json();
     let more = json!({
         "id": workload.spec.id,
@@ -347,6 +246,7 @@ fn describe(workload: &Arc<Workload>) -> Value {
         "hosts": workload.spec.hosts,
         "in_flight": workload.in_flight(),
         "idle_instances": idle,
+        "service": service,
         "egress_denied": workload.denials.counts(),
     });
     if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
@@ -357,13 +257,6 @@ fn describe(workload: &Arc<Workload>) -> Value {
 
 fn stopped() -> EngineError {
     EngineError::new(Kind::Stopped, "Workload was stopped while starting")
-}
-
-fn parse_default_hosts(entries: &[String]) -> Result<Vec<HostRule>> {
-    if let Some(text) = lists::faults(entries, &[], &[]) {
-        return Err(EngineError::config(format!("the host's default rules: {text}")));
-    }
-    Ok(entries.iter().flat_map(|entry| HostRule::parse(entry)).collect())
 }
 
 fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr)> {

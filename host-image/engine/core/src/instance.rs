@@ -1,6 +1,5 @@
 //! Instances: what a store holds, how one is made for a request, and the warm ones that wait for the next.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::compile::Compiled;
 use crate::http::egress::Egress;
 use crate::net::sockets::{self, Reach};
+use crate::net::view::Notes;
 use crate::output::{Output, Stream};
 use crate::settings::ComponentSpec;
 
@@ -21,11 +21,51 @@ pub struct Guest {
     pub wasi: WasiCtx,
     pub table: ResourceTable,
     pub reach: Arc<Reach>,
-    pub asked_names: HashMap<u32, String>,
+    pub socket_notes: Notes,
     pub config: Arc<ComponentSpec>,
     http: WasiHttpCtx,
     egress: Egress,
     memory: MemoryLimit,
+}
+
+impl Guest {
+    fn new(
+        spec: &Arc<ComponentSpec>,
+        reach: &Arc<Reach>,
+        egress: &Egress,
+        output: &Output,
+        memory_bytes: usize,
+    ) -> Self {
+        let mut wasi = WasiCtxBuilder::new();
+        for (key, value) in &spec.environment {
+            wasi.env(key, value);
+        }
+        wasi.stdout(output.stream(Stream::Stdout))
+            .stderr(output.stream(Stream::Stderr));
+        sockets::allow(reach, &mut wasi);
+        Self {
+            wasi: wasi.build(),
+            table: ResourceTable::new(),
+            reach: reach.clone(),
+            socket_notes: Notes::default(),
+            config: spec.clone(),
+            http: WasiHttpCtx::new(),
+            egress: egress.clone(),
+            memory: MemoryLimit {
+                used: 0,
+                most: memory_bytes,
+            },
+        }
+    }
+
+    /// A store that keeps to the guest's limits and gives way at every tick of the epoch.
+    pub fn into_store(self, engine: &Engine) -> Store<Self> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
 }
 
 impl WasiView for Guest {
@@ -95,7 +135,7 @@ impl Seats {
         self.taken.load(Ordering::Relaxed)
     }
 
-    fn take(self: &Arc<Self>) -> Option<Seat> {
+    pub fn take(self: &Arc<Self>) -> Option<Seat> {
         if self.taken.fetch_add(1, Ordering::Relaxed) < self.most {
             return Some(Seat(self.clone()));
         }
@@ -105,7 +145,7 @@ impl Seats {
 }
 
 /// One of the seats; given back when dropped.
-struct Seat(Arc<Seats>);
+pub struct Seat(Arc<Seats>);
 
 impl Drop for Seat {
     fn drop(&mut self) {
@@ -146,6 +186,19 @@ pub struct Surroundings {
     pub seats: Arc<Seats>,
 }
 
+impl Surroundings {
+    /// For a store that belongs to no `Instances`.
+    pub fn guest(&self) -> Guest {
+        Guest::new(
+            &self.spec,
+            &self.reach,
+            &self.egress,
+            &self.output,
+            self.memory_bytes,
+        )
+    }
+}
+
 impl Instances {
     pub fn new(pre: ProxyPre<Guest>, around: Surroundings) -> Self {
         let Surroundings {
@@ -181,10 +234,7 @@ impl Instances {
             return Ok(instance);
         }
         let seat = self.seats.take().ok_or(NoInstance::Full)?;
-        let mut store = Store::new(&self.engine, self.guest());
-        store.limiter(|guest| &mut guest.memory);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        let mut store = self.guest().into_store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
                 NoInstance::Full
@@ -229,25 +279,12 @@ impl Instances {
     }
 
     fn guest(&self) -> Guest {
-        let mut wasi = WasiCtxBuilder::new();
-        for (key, value) in &self.spec.environment {
-            wasi.env(key, value);
-        }
-        wasi.stdout(self.output.stream(Stream::Stdout))
-            .stderr(self.output.stream(Stream::Stderr));
-        sockets::allow(&self.reach, &mut wasi);
-        Guest {
-            wasi: wasi.build(),
-            table: ResourceTable::new(),
-            reach: self.reach.clone(),
-            asked_names: HashMap::new(),
-            config: self.spec.clone(),
-            http: WasiHttpCtx::new(),
-            egress: self.egress.clone(),
-            memory: MemoryLimit {
-                used: 0,
-                most: self.memory_bytes,
-            },
-        }
+        Guest::new(
+            &self.spec,
+            &self.reach,
+            &self.egress,
+            &self.output,
+            self.memory_bytes,
+        )
     }
 }

@@ -13,7 +13,9 @@ mod link;
 mod net;
 mod oci;
 mod output;
+mod prepare;
 mod priority;
+mod service;
 mod settings;
 mod stats;
 #[cfg(test)]
@@ -24,4 +26,4 @@ mod workload;
 pub use engine::Engine;
 pub use error::{EngineError, Kind, Result};
 pub use net::lists::faults as egress_faults;
-pub use settings::{ComponentSpec, EngineSettings, PullRequest, Pulled, WorkloadSpec};
+pub use settings::{ComponentSpec, EngineSettings, PullRequest, Pulled, ServiceSpec, WorkloadSpec};

@@ -1,14 +1,15 @@
 //! Linking: what a component imports, and who provides it.
 
-use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentType, InstancePre, Linker, Lower};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{p2::bindings as cli_p2, p3::bindings as cli_p3};
 use wasmtime_wasi_http::handler::ProxyPre;
 use wasmtime_wasi_http::{p2, p3};
 
 use crate::compile::Engines;
 use crate::error::{EngineError, Kind, Result};
 use crate::instance::Guest;
-use crate::net::resolver;
+use crate::net::{resolver, tcp_0_2, tcp_0_3};
 
 /// Packages of WASI that the engine has, with the versions it has them in.
 const WASI: [(&str, &str); 7] = [
@@ -100,12 +101,57 @@ pub fn handler(name: &str, pre: InstancePre<Guest>) -> Result<ProxyPre<Guest>> {
     }
 }
 
+/// A component that is run, in either version of WASI.
+pub enum Command {
+    P2(cli_p2::CommandPre<Guest>),
+    P3(cli_p3::CommandPre<Guest>),
+}
+
+/// The program of a service: 0.3 is tried first.
+///
+/// # Errors
+/// `link` when it exports nothing that could be run.
+pub fn command(name: &str, pre: InstancePre<Guest>) -> Result<Command> {
+    if let Ok(command) = cli_p3::CommandPre::new(pre.clone()) {
+        return Ok(Command::P3(command));
+    }
+    match cli_p2::CommandPre::new(pre) {
+        Ok(command) => Ok(Command::P2(command)),
+        Err(_) => Err(EngineError::new(
+            Kind::Link,
+            format!("{name} can't run as a service: it exports no wasi:cli/run of 0.2.x or 0.3.x"),
+        )),
+    }
+}
+
+impl Command {
+    /// Runs it to its end, in an instance of its own.
+    ///
+    /// # Errors
+    /// A trap, or an exit with a code.
+    pub async fn run(&self, store: &mut Store<Guest>) -> wasmtime::Result<Result<(), ()>> {
+        match self {
+            Command::P2(pre) => {
+                let command = pre.instantiate_async(&mut *store).await?;
+                command.wasi_cli_run().call_run(store).await
+            }
+            Command::P3(pre) => {
+                let command = pre.instantiate_async(&mut *store).await?;
+                store
+                    .run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await)
+                    .await?
+            }
+        }
+    }
+}
+
 fn wasi_0_2(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     p2::add_only_http_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
     resolver::add_0_2(&mut linker)?;
+    tcp_0_2::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -114,6 +160,7 @@ fn wasi_0_2_and_0_3(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     p3::add_to_linker(&mut linker)?;
     resolver::add_0_3(&mut linker)?;
+    tcp_0_3::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

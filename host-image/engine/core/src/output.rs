@@ -1,8 +1,10 @@
 //! What guests write to stdout and stderr: line by line to the host's stderr, with the workload's name in front.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::io::Write;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,10 +14,18 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// A line longer than this is cut into pieces.
 const LONGEST_LINE: usize = 8 * 1024;
+/// What is kept of a service for the message of its failure: lines, and characters of each.
+const LINES_KEPT: usize = 5;
+const CHARS_KEPT: usize = 200;
 
-/// The name that stands in front of a component's lines: `namespace/workload component`.
+/// Where the lines of a component go.
 #[derive(Clone)]
-pub struct Output(Arc<str>);
+pub struct Output {
+    /// Stands in front of each line: `namespace/workload component`.
+    name: Arc<str>,
+    /// The last lines, where they are kept.
+    last: Option<Arc<Mutex<VecDeque<String>>>>,
+}
 
 #[derive(Clone, Copy)]
 pub enum Stream {
@@ -25,7 +35,37 @@ pub enum Stream {
 
 impl Output {
     pub fn new(workload: &str, component: &str) -> Self {
-        Self(format!("{workload} {component}").into())
+        Self {
+            name: format!("{workload} {component}").into(),
+            last: None,
+        }
+    }
+
+    /// The same output, which remembers its last lines.
+    pub fn keeping_last_lines(self) -> Self {
+        let last = Some(Arc::default());
+        Self { last, ..self }
+    }
+
+    /// `; its last lines: ...`, and nothing is kept afterwards; empty where there was no line.
+    pub fn last_lines(&self) -> String {
+        let Some(last) = &self.last else {
+            return String::new();
+        };
+        let lines = std::mem::take(&mut *last.lock().unwrap_or_else(PoisonError::into_inner));
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!("; its last lines: {}", Vec::from(lines).join(" | "))
+    }
+
+    fn keep(&self, line: &str) {
+        let Some(last) = &self.last else { return };
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == LINES_KEPT {
+            last.pop_front();
+        }
+        last.push_back(line.chars().take(CHARS_KEPT).collect());
     }
 
     pub fn stream(&self, stream: Stream) -> GuestStream {
@@ -33,6 +73,12 @@ impl Output {
             name: self.clone(),
             stream,
         }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
     }
 }
 
@@ -97,7 +143,8 @@ impl Lines {
         };
         // Control characters would let a guest forge lines of others or drive the terminal.
         let text = String::from_utf8_lossy(line).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
-        let whole = format!("{} {stream}: {text}\n", self.name.0);
+        self.name.keep(&text);
+        let whole = format!("{} {stream}: {text}\n", self.name);
         // A host whose stderr is closed has nobody left to tell.
         let _ = std::io::stderr().lock().write_all(whole.as_bytes());
     }
@@ -147,5 +194,31 @@ impl AsyncWrite for Lines {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(output: &Output, text: &str) {
+        output.stream(Stream::Stdout).lines().take(text.as_bytes());
+    }
+
+    #[test]
+    fn the_last_lines_are_kept_where_asked_for() {
+        let output = Output::new("default/w", "service").keeping_last_lines();
+        assert_eq!(output.last_lines(), "");
+        write(&output, "1\n2\n3\n4\n5\n6\n7");
+        assert_eq!(output.last_lines(), "; its last lines: 3 | 4 | 5 | 6 | 7");
+        assert_eq!(output.last_lines(), "", "they are told once");
+        write(&output, &"x".repeat(CHARS_KEPT + 1));
+        assert_eq!(
+            output.last_lines(),
+            format!("; its last lines: {}", "x".repeat(CHARS_KEPT))
+        );
+        let plain = Output::new("default/w", "web");
+        write(&plain, "1\n");
+        assert_eq!(plain.last_lines(), "");
     }
 }

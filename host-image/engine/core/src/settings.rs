@@ -33,6 +33,8 @@ pub struct EngineSettings {
     pub allow_special_ranges: bool,
     #[serde(default)]
     pub deny_private_ranges: bool,
+    #[serde(default)]
+    pub allow_host_loopback: bool,
     pub http_client_ca_path: Option<PathBuf>,
     pub oci_ca_path: Option<PathBuf>,
     #[serde(default)]
@@ -126,7 +128,19 @@ pub struct WorkloadSpec {
     pub path_prefix: Option<String>,
     pub components: Vec<ComponentSpec>,
     #[serde(default)]
+    pub service: Option<ServiceSpec>,
+    #[serde(default)]
     pub host_interfaces: Vec<String>,
+}
+
+/// A component that runs as long as the workload.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    pub component: ComponentSpec,
+    /// How often it is started again after a failure.
+    #[serde(default)]
+    pub max_restarts: u64,
 }
 
 /// One component of a workload.
@@ -178,7 +192,8 @@ impl WorkloadSpec {
         if let Some(prefix) = spec.path_prefix.as_deref().filter(|p| !p.starts_with('/')) {
             return bad(format!("path_prefix {prefix:?} must start with a slash"));
         }
-        for component in &spec.components {
+        let service = spec.service.iter().map(|service| &service.component);
+        for component in spec.components.iter().chain(service) {
             if component.memory_limit_mb.is_some_and(|mb| mb > MOST_MEMORY_MB) {
                 return bad(format!(
                     "component {}: memory_limit_mb is over 4096",
@@ -272,6 +287,14 @@ mod tests {
             (
                 r#"{"id":"1","namespace":"n","name":"w","components":[{"name":"c","path":"/c","memory_limit_mb":4097}]}"#,
                 "memory_limit_mb",
+            ),
+            (
+                r#"{"id":"1","namespace":"n","name":"w","components":[],"service":{"component":{"name":"service","path":"/c","memory_limit_mb":4097}}}"#,
+                "component service: memory_limit_mb",
+            ),
+            (
+                r#"{"id":"1","namespace":"n","name":"w","components":[],"service":{"component":{"name":"service","path":"/c"},"max_restarts":-1}}"#,
+                "can't be read",
             ),
             (
                 r#"{"id":"1","namespace":"n","name":"w","components":[{"name":"c","path":"/c","pool":1}]}"#,

@@ -19,6 +19,7 @@ use crate::http::call::{Answer, Outcome, run};
 use crate::http::drive::{CpuShare, Drive};
 use crate::http::reply::{self, Reply};
 use crate::instance::Instances;
+use crate::service::Service;
 use crate::settings::WorkloadSpec;
 use crate::stats::Stats;
 
@@ -42,6 +43,7 @@ pub struct Ready {
     pub share: Option<Arc<CpuShare>>,
     /// Where guests over their budget go on.
     pub heavy: Handle,
+    pub service: Option<Service>,
 }
 
 /// What holds for each request.
@@ -86,6 +88,17 @@ impl Workload {
         *self.stopping.borrow()
     }
 
+    /// Ends the service and drops the warm instances.
+    pub fn free(&self) {
+        let Some(ready) = self.ready() else { return };
+        if let Some(service) = &ready.service {
+            service.end();
+        }
+        if let Some(instances) = &ready.handler {
+            instances.clear();
+        }
+    }
+
     /// Ends when the workload is told to stop.
     pub async fn stopped(&self) {
         // The sender lives in self, so it can't be gone.
@@ -98,6 +111,7 @@ impl Workload {
             handler: Some(instances),
             share,
             heavy,
+            ..
         }) = self.ready()
         else {
             return self.refuse("is starting");

@@ -11,9 +11,14 @@ use tokio::net::TcpListener;
 
 const BOTH: [&str; 2] = ["http-p2", "http-p3"];
 
-/// A server that answers every request with `answer`, on the loopback.
+/// A server that answers every request with `answer`. It is on an address of the machine's loopback that is not taken
+/// for the workload's own, and the tests' host leaves special ranges open.
 async fn server(answer: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    server_at("127.0.0.2:0", answer).await
+}
+
+async fn server_at(address: &str, answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -85,7 +90,7 @@ async fn a_rule_opens_what_it_names_and_no_more() {
             denied()
         );
         assert_eq!(
-            fetch(&ground, name, &format!("http://localhost:{}/", address.port())).await,
+            fetch(&ground, name, &format!("http://127.0.0.3:{}/", address.port())).await,
             denied()
         );
     }
@@ -108,31 +113,50 @@ async fn the_hosts_rules_stand_in_for_a_workload_without_any() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_rule_opens_the_loopback_whatever_it_is_called() {
-    let port = server(HELLO).await.port();
+async fn no_rule_opens_the_machines_loopback_whatever_it_is_called() {
+    let port = server_at("127.0.0.1:0", HELLO).await.port();
     let lists = json!({"allowed_hosts": ["*", "localhost", "127.0.0.1"], "allowed_ip_name_lookups": ["*"]});
-    let ground = both(json!({"allow_special_ranges": false}), lists).await;
-    for name in BOTH {
-        for host in [
-            "127.0.0.1",
-            "localhost",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-            "0.0.0.0",
-            "127.1",
-        ] {
-            let said = fetch(&ground, name, &format!("http://{host}:{port}/")).await;
+    for allow_special_ranges in [false, true] {
+        let ground = both(
+            json!({"allow_special_ranges": allow_special_ranges}),
+            lists.clone(),
+        )
+        .await;
+        for name in BOTH {
+            // These are the workload's own, where nobody listens.
+            for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"] {
+                let said = fetch(&ground, name, &format!("http://{host}:{port}/")).await;
+                assert_eq!(said, (502, "connection-refused".into()), "{name} {host}");
+            }
+            assert_eq!(
+                fetch(&ground, name, &format!("http://0.0.0.0:{port}/")).await,
+                denied()
+            );
             // 127.1 is no address to us but a name, and whether the resolver takes it for one is the machine's matter.
-            assert!(
-                said == denied() || (host == "127.1" && said.1.starts_with("DNS-error")),
-                "{name} {host}: {said:?}"
+            let said = fetch(&ground, name, &format!("http://127.1:{port}/")).await;
+            assert!(said == denied() || said.1.starts_with("DNS-error"), "{said:?}");
+            let connect = format!("/connect?addr=127.0.0.1:{port}");
+            assert_eq!(
+                ground.get(&format!("{name}.test"), &connect).await.text(),
+                "connection-refused"
             );
         }
-        assert_eq!(
-            fetch(&ground, name, "http://169.254.169.254/latest/meta-data/").await,
-            denied()
-        );
-        let connect = format!("/connect?addr=127.0.0.1:{port}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn special_ranges_are_closed_unless_the_host_opens_them() {
+    let address = server(HELLO).await;
+    let lists = json!({"allowed_hosts": ["*"]});
+    let ground = both(json!({"allow_special_ranges": false}), lists).await;
+    for name in BOTH {
+        for url in [
+            format!("http://{address}/"),
+            "http://169.254.169.254/latest/meta-data/".into(),
+        ] {
+            assert_eq!(fetch(&ground, name, &url).await, denied(), "{url}");
+        }
+        let connect = format!("/connect?addr={address}");
         assert_eq!(
             ground.get(&format!("{name}.test"), &connect).await.text(),
             "access-denied"
@@ -155,7 +179,7 @@ async fn redirects_are_the_guests_matter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_have_their_own_codes() {
-    let closed = TcpListener::bind("127.0.0.1:0")
+    let closed = TcpListener::bind("127.0.0.2:0")
         .await
         .unwrap()
         .local_addr()
@@ -185,43 +209,27 @@ async fn failures_have_their_own_codes() {
 async fn sockets_need_a_rule_and_names_need_theirs() {
     let address = server(HELLO).await;
     let closed = both(json!({}), json!({})).await;
-    let lists = json!({"allowed_hosts": [address.to_string()], "allowed_ip_name_lookups": ["localhost"]});
+    let lists = json!({"allowed_hosts": [address.to_string()], "allowed_ip_name_lookups": ["127.0.0.2"]});
     let open = both(json!({}), lists).await;
-    let by_name = both(
-        json!({}),
-        json!({"allowed_hosts": [format!("localhost:{}", address.port())], "allowed_ip_name_lookups": ["localhost"]}),
-    )
-    .await;
     for name in BOTH {
         let host = format!("{name}.test");
         let connect = format!("/connect?addr={address}");
         assert_eq!(closed.get(&host, &connect).await.text(), "access-denied");
         assert_eq!(
-            closed.get(&host, "/resolve?name=localhost").await.text(),
+            closed.get(&host, "/resolve?name=127.0.0.2").await.text(),
             "permanent-resolver-failure"
         );
         assert_eq!(open.get(&host, &connect).await.text(), "connected");
         assert_eq!(
+            open.get(&host, "/resolve?name=127.0.0.2").await.text(),
+            "127.0.0.2\n"
+        );
+        assert_eq!(
             open.get(&host, "/resolve?name=example.com").await.text(),
             "permanent-resolver-failure"
         );
-        let denied = open
-            .get(
-                &host,
-                &format!("/connect?addr=127.0.0.1:{}", open.engine.http_port()),
-            )
-            .await;
-        assert_eq!(denied.text(), "access-denied");
-        // A name opens the addresses that this workload resolved it to, after it did.
-        assert_eq!(by_name.get(&host, &connect).await.text(), "access-denied");
-        assert!(
-            by_name
-                .get(&host, "/resolve?name=localhost")
-                .await
-                .text()
-                .contains("127.0.0.1")
-        );
-        assert_eq!(by_name.get(&host, &connect).await.text(), "connected");
+        let other = format!("/connect?addr=127.0.0.2:{}", open.engine.http_port());
+        assert_eq!(open.get(&host, &other).await.text(), "access-denied");
     }
 }
 

@@ -75,6 +75,11 @@ impl PyEngine {
         py.detach(|| self.engine.status().to_string())
     }
 
+    fn service(&self, py: Python<'_>, workload_id: &str) -> Option<String> {
+        py.detach(|| self.engine.service(workload_id))
+            .map(|service| service.to_string())
+    }
+
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a method's arguments come from Python"

@@ -36,6 +36,19 @@ async def test_the_life_of_a_workload(tmp_path: Path) -> None:
     await engine.shutdown(0.0)
 
 
+async def test_the_service_of_a_workload(tmp_path: Path) -> None:
+    engine = an_engine(tmp_path)
+    component = {"name": "service", "path": str(GUESTS / "service.wasm")}
+    service = {"component": component, "max_restarts": 0}
+    spec = {"id": "s", "namespace": "default", "name": "s", "components": [], "service": service}
+    await engine.start(json.dumps(spec))
+    assert json.loads(engine.service("s") or "") == {"state": "running", "restarts": 0, "message": ""}
+    assert engine.service("other") is None
+    await engine.stop("s")
+    assert engine.service("s") is None
+    await engine.shutdown(0.0)
+
+
 async def test_errors_carry_their_kind(tmp_path: Path) -> None:
     engine = an_engine(tmp_path)
     with pytest.raises(EngineError, match="is text, not WebAssembly") as caught:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from wasmcloud_api.crds import KINDS, KubernetesObject
+from wasmcloud_api.field_path import field_path
 
 from wasmcloud_operator.engine.ports import JsonObject, Rejected
 from wasmcloud_operator.model.keys import BUILT_IN, Kind, api_version
@@ -49,5 +50,4 @@ def _fill_defaults(model: BaseModel, dumped: dict[str, Any]) -> None:
 
 
 def _sentence(error: ValidationError) -> str:
-    problems = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
-    return "; ".join(problems)
+    return "; ".join(f"{field_path(one['loc'])}: {one['msg']}" for one in error.errors())

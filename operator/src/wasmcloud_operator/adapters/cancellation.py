@@ -6,9 +6,9 @@ import asyncio
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError if the present task was cancelled, though another error came out of what it awaited.
+    """Raise CancelledError if the present task was cancelled, though what it awaited ended in another way.
 
-    Python 3.11's ``asyncio.wait_for`` lets an error that comes at the same moment win over a cancellation.
+    Python 3.11's ``asyncio.wait_for`` lets a result or an error that comes at the same moment win over a cancellation.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -27,8 +27,6 @@ _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
 _KEEPALIVE_S: Final = 15.0
-_Where = tuple[Kind, str]
-"""A kind and a namespace, "" for all namespaces."""
 
 
 @dataclass(slots=True)

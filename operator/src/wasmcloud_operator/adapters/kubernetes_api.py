@@ -225,12 +225,23 @@ class KubernetesApi:
         finally:
             self._observe(verb, resource, outcome, time.monotonic() - started_s)
         if 200 <= response.status < 300:
-            return without_bookkeeping(json.loads(content))
+            return without_bookkeeping(_decoded(f"{verb} {path}", response.status, content))
         raise error_of(f"{verb} {path}", response.status, content, response.headers.get("Retry-After"))
 
     async def _authorization(self) -> str | None:
         header: str | None = await self._client.configuration.get_api_key_with_prefix("BearerToken")
         return header
+
+
+def _decoded(call: str, status: int, content: bytes) -> dict[str, Any]:
+    """Return an answer's JSON object. Raises Unavailable for what only a proxy or a server in trouble can have said."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise Unavailable(f"{call}: answered {status} without a JSON object")
+    return said
 
 
 def without_bookkeeping(body: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
 from wasmcloud_operator.engine.ports import ClusterError, JsonObject, NotFound, Occurrence
 from wasmcloud_operator.model.keys import Key, api_version
+from wasmcloud_operator.model.metadata import timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -93,14 +93,14 @@ class EventSink:
 
     async def _repeated(self, series: tuple[str, str], pending: _Pending) -> _Written | None:
         """Raise the count of the Event that is there; None when there is none (any more)."""
-        before = self._written.pop(series, None)
+        before = self._written.get(series)
         if before is None:
             return None
         count = before.count + pending.count
         message = pending.newest.message[:_MESSAGE_LENGTH]
         try:
             await self._patch(
-                before.key, {"count": count, "lastTimestamp": _timestamp(pending.last_s), "message": message}
+                before.key, {"count": count, "lastTimestamp": timestamp(pending.last_s), "message": message}
             )
         except NotFound:
             return None
@@ -134,8 +134,8 @@ def _event(key: Key, pending: _Pending) -> dict[str, Any]:
         "reason": newest.reason,
         "message": newest.message[:_MESSAGE_LENGTH],
         "count": pending.count,
-        "firstTimestamp": _timestamp(pending.first_s),
-        "lastTimestamp": _timestamp(pending.last_s),
+        "firstTimestamp": timestamp(pending.first_s),
+        "lastTimestamp": timestamp(pending.last_s),
         "source": {"component": _COMPONENT},
         "reportingComponent": _COMPONENT,
     }
@@ -143,7 +143,3 @@ def _event(key: Key, pending: _Pending) -> dict[str, Any]:
 
 def _fields(occurrence: Occurrence) -> dict[str, str]:
     return {"object": str(occurrence.regarding), "reason": occurrence.reason}
-
-
-def _timestamp(now_s: float) -> str:
-    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

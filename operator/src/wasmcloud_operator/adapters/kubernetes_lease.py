@@ -13,6 +13,7 @@ from wasmcloud_operator.adapters.kubernetes_api import MERGE_PATCH, KubernetesAp
 from wasmcloud_operator.decide.leadership import LEASE_DURATION_S, LeaseRecord
 from wasmcloud_operator.engine.ports import NotFound
 from wasmcloud_operator.model.keys import Key
+from wasmcloud_operator.model.metadata import seconds
 
 _API_VERSION: Final = "coordination.k8s.io/v1"
 _RESOURCE: Final = "leases"
@@ -63,17 +64,13 @@ def _record(body: Mapping[str, Any]) -> LeaseRecord:
     return LeaseRecord(
         holder=spec.get("holderIdentity") or "",
         duration_s=spec.get("leaseDurationSeconds") or LEASE_DURATION_S,
-        acquired_s=_seconds(spec.get("acquireTime")),
-        renewed_s=_seconds(spec.get("renewTime")),
+        acquired_s=seconds(spec.get("acquireTime")),
+        renewed_s=seconds(spec.get("renewTime")),
         transition_count=spec.get("leaseTransitions") or 0,
         version=body["metadata"]["resourceVersion"],
     )
 
 
-def _time(seconds: float) -> str:
+def _time(now_s: float) -> str:
     """Return a MicroTime, which must have its six digits."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _seconds(text: str | None) -> float:
-    return 0.0 if not text else datetime.fromisoformat(text).timestamp()
+    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -11,7 +11,6 @@ import base64
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,10 +27,10 @@ from wasmcloud_operator.engine.ports import (
     See,
 )
 from wasmcloud_operator.model.keys import Key, Kind, Ref
+from wasmcloud_operator.model.metadata import timestamp
 
 _SERVER_FIELDS = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
 """Metadata that writers may not set: a patch or an apply that names them doesn't change them."""
-
 
 _OUR_KINDS = frozenset(Kind)
 
@@ -42,8 +41,6 @@ class RecordedEvent:
 
     occurrence: Occurrence
     count: int
-    first_at: float
-    last_at: float
 
 
 @dataclass(slots=True, eq=False)
@@ -111,12 +108,11 @@ class MemoryStore:
 
     async def record(self, occurrence: Occurrence) -> None:
         """See the port."""
-        now = self._clock.now()
         known = self._events.get((occurrence.uid, occurrence.reason))
         if known is None:
-            self._events[occurrence.uid, occurrence.reason] = RecordedEvent(occurrence, 1, now, now)
+            self._events[occurrence.uid, occurrence.reason] = RecordedEvent(occurrence, 1)
         else:
-            known.occurrence, known.last_at, known.count = occurrence, now, known.count + 1
+            known.occurrence, known.count = occurrence, known.count + 1
 
     # Watch
 
@@ -300,7 +296,7 @@ class MemoryStore:
             listener.wake.set()
 
     def _timestamp(self) -> str:
-        return datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return timestamp(self._clock.now())
 
 
 def _named(body: JsonObject) -> tuple[str, Key]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
+from wasmcloud_api.nats_credentials import read_credentials
 from wasmcloud_api.subjects import ALL_HEARTBEATS
 
 from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
@@ -52,6 +53,8 @@ class NatsBus:
 
     All requests share one inbox, as nats-py's own do; theirs keeps a request waiting when the connection is lost,
     while here it fails at once, because our own disconnection must never look like a host's silence.
+
+    nats-py swallows a cancellation that comes while it sends, so it is looked for after each call that sends.
     """
 
     def __init__(self, options: NatsOptions) -> None:
@@ -89,6 +92,7 @@ class NatsBus:
         try:
             async with asyncio.timeout(timeout_s):
                 await client.publish(subject, payload, reply=f"{self._inbox}.{token}")
+                raise_if_cancelled()
                 return await reply
         except TimeoutError:
             raise NoReply(f"no reply on {subject} within {timeout_s:g} s") from None
@@ -110,6 +114,7 @@ class NatsBus:
     @contextlib.asynccontextmanager
     async def _connection(self, hear: Hear) -> AsyncIterator[asyncio.Event]:
         """Connect and subscribe. Gives an event that is set when the connection is gone."""
+        login = _login(self._options)
         client, closed = Client(), asyncio.Event()
         causes: list[Exception] = []
 
@@ -126,11 +131,13 @@ class NatsBus:
             hear(message.subject.rpartition(".")[2], message.data)
 
         try:
-            await self._connect(client, causes, error_cb=on_error, disconnected_cb=on_closed, closed_cb=on_closed)
+            callbacks = {"error_cb": on_error, "disconnected_cb": on_closed, "closed_cb": on_closed}
+            await self._connect(client, causes, **login, **callbacks)
             self._inbox = client.new_inbox()
             await client.subscribe(f"{self._inbox}.*", cb=self._on_reply)
             await client.subscribe(ALL_HEARTBEATS, cb=on_heartbeat)
             await client.flush()
+            raise_if_cancelled()
             self._client = client
             self._connection_count += 1
             _log.info("nats_connected", extra={"fields": {"server": _address(client)}})
@@ -140,7 +147,7 @@ class NatsBus:
             self._fail_waiting()
             await _close(client)
 
-    async def _connect(self, client: Client, causes: list[Exception], **callbacks: Any) -> None:
+    async def _connect(self, client: Client, causes: list[Exception], **further: Any) -> None:
         """Connect once: waiting and trying again is ``run``'s, so that files are read and names resolved anew."""
         options = self._options
         try:
@@ -153,10 +160,8 @@ class NatsBus:
                     reconnect_time_wait=0,
                     ping_interval=_PING_INTERVAL_S,
                     max_outstanding_pings=2,
-                    tls=_tls(options),
                     tls_handshake_first=options.is_tls_first,
-                    user_credentials=options.creds,
-                    **callbacks,
+                    **further,
                 )
         except nats.errors.NoServersError as error:
             raise causes[-1] if causes else error from None
@@ -181,6 +186,12 @@ async def _close(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await client.close()
+
+
+def _login(options: NatsOptions) -> dict[str, Any]:
+    """Return what the files come to, for `Client.connect`. Raises OSError or ValueError for one that can't be used."""
+    credentials = None if options.creds is None else RawCredentials(read_credentials(options.creds))
+    return {"tls": _tls(options), "user_credentials": credentials}
 
 
 def _tls(options: NatsOptions) -> ssl.SSLContext | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -112,7 +111,7 @@ def _login(entry: Any) -> Credentials:
         return Credentials(str(entry["username"]), str(entry.get("password") or ""))
     try:
         text = base64.b64decode(str(entry.get("auth") or ""), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise ValueError('the field "auth" of the image\'s registry is not base64 of user:password') from None
     username, _, password = text.partition(":")
     return Credentials(username, password)

@@ -15,6 +15,7 @@ from wasmcloud_api.names import (
     ARTIFACT_SCHEME,
     DEPLOYMENT_LABEL,
     HOST_ALIASES_KEY,
+    HTTP_HANDLERS,
     TEMPLATE_HASH_ANNOTATION,
     WORKLOAD_FINALIZER,
     HostId,
@@ -28,7 +29,6 @@ from wasmcloud_operator.model.template import child_name, template_digest
 from wasmcloud_operator.model.views import DeploymentView, ReplicaSetView, WorkloadView
 
 _HASH_LENGTH: Final = 10
-_HTTP_INTERFACES: Final = frozenset({"incoming-handler", "handler"})
 _PULL_POLICIES: Final = {
     crds.ImagePullPolicy.ALWAYS: wire.ImagePullPolicy.ALWAYS,
     crds.ImagePullPolicy.IF_NOT_PRESENT: wire.ImagePullPolicy.IF_NOT_PRESENT,
@@ -225,7 +225,7 @@ def _interface(
     config = layered(interface, settings)
     service = spec.kubernetes.service
     is_http = (interface.namespace, interface.package) == ("wasi", "http")
-    if service is not None and is_http and not _HTTP_INTERFACES.isdisjoint(interface.interfaces):
+    if service is not None and is_http and not HTTP_HANDLERS.isdisjoint(interface.interfaces):
         config[HOST_ALIASES_KEY] = ",".join([*_aliases(config), *service_names(service.name, namespace)])
     return wire.WitInterface(
         namespace=interface.namespace,

@@ -173,8 +173,10 @@ def known_endpoints(existing: Iterable[SliceView]) -> dict[Address, bool]:
     """Return the endpoints in slices of ours and whether each is ready; what others wrote there is passed over."""
     found: dict[Address, bool] = {}
     for view in existing:
-        for endpoint in view.endpoints if view.name is not None else ():
-            address = address_of(str((endpoint.get("addresses") or [""])[0]), view.name.port if view.name else 0)
+        if view.name is None:
+            continue
+        for endpoint in view.endpoints:
+            address = address_of(_ip(endpoint), view.name.port)
             if isinstance(address, Address):
                 is_ready = (endpoint.get("conditions") or {}).get("ready") is not False
                 found[address] = found.get(address, False) or is_ready
@@ -219,8 +221,12 @@ def _present(existing: Sequence[SliceView], family: str, port: int) -> dict[int,
     found: dict[int, list[str]] = {}
     for view in existing:
         if view.name is not None and (view.name.family, view.name.port) == (family, port):
-            found[view.name.page] = [str((endpoint.get("addresses") or [""])[0]) for endpoint in view.endpoints]
+            found[view.name.page] = [_ip(endpoint) for endpoint in view.endpoints]
     return found
+
+
+def _ip(endpoint: Json) -> str:
+    return str((endpoint.get("addresses") or [""])[0])
 
 
 def _pages(ips: Iterable[str], present: Mapping[int, Sequence[str]]) -> dict[int, list[str]]:

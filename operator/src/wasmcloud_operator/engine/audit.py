@@ -94,8 +94,10 @@ class Audit:
         self._files.setdefault(host_id, _File()).abandoned.add(uid)
 
     def forget(self, host_id: HostId) -> None:
-        """Forget a host."""
-        self._files.pop(host_id, None)
+        """Forget a host, unless it can't list what it runs and may come back with what was moved away from it."""
+        file = self._files.get(host_id)
+        if file is not None and (file.lists or not file.abandoned):
+            del self._files[host_id]
 
     async def _audit(self, host_id: HostId, file: _File) -> None:
         asked_s = self._context.clock.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from wasmcloud_operator.engine.configuration import ConfigError, Configuration
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.invalid import report_invalid
 from wasmcloud_operator.engine.ports import Rejected
+from wasmcloud_operator.engine.tasks import all_done
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.marks import CONFIG_DIGEST, REVISION
 from wasmcloud_operator.model.template import template_digest
@@ -157,7 +157,7 @@ class Deployments:
         writes += [context.apply.delete(Ref(Kind.REPLICA_SET, v.meta.key), v.meta.uid) for v in plan.delete]
         if plan.create is not None and wanted is not None:
             writes.append(self._create(view, wanted, plan.create, [state.view for state in old]))
-        await asyncio.gather(*writes)
+        await all_done(writes)
 
     def _patches(
         self, plan: RolloutPlan, wanted: _Wanted | None, current: SetState | None, old: Sequence[SetState]

@@ -147,6 +147,7 @@ class Engine:
         fleet.on_lost += [self._routes.host_changed, triggers.host_changed]
         fleet.on_beat += [self._audit.heard, triggers.host_beat]
         fleet.on_returning.append(self._returning)
+        fleet.on_forgotten += [self._audit.forget, triggers.forget]
 
     def _joined(self, member: Member) -> None:
         log.info("host_joined", extra={"fields": {"host_id": member.host_id, "name": member.name}})

@@ -58,6 +58,7 @@ class Fleet:
         self.on_lost: list[Callable[[Member], None]] = []
         self.on_beat: list[Callable[[Member], None]] = []
         self.on_returning: list[Callable[[Member], None]] = []
+        self.on_forgotten: list[Callable[[HostId], None]] = []
 
     def hear(self, host_id: str, payload: bytes) -> None:
         """Take in a published heartbeat. It makes a host known; whether a lost one is back, only a probe tells."""
@@ -122,6 +123,8 @@ class Fleet:
         if member is not None and self._names.get(member.name) == host_id:
             del self._names[member.name]
         self._candidates = None
+        for tell in self.on_forgotten:
+            tell(host_id)
 
     def no_responders(self, host_id: HostId) -> None:
         """Take in that nobody listens for a host any more."""

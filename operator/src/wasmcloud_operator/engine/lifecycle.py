@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from wasmcloud_api.conditions import Reason
 from wasmcloud_api.names import HostId
@@ -46,21 +46,30 @@ class Lifecycle:
     def start(self, view: WorkloadView, run: Run) -> None:
         """Begin to start a workload on the host of its run."""
         starting = replace(run, state=RunState.STARTING, since_s=self._now_s(), generation=view.meta.generation)
-        self._begin(view.meta, starting, self._start(view, starting))
+        self._begin(view.meta, starting, lambda: self._start(view, starting))
 
     def stop(self, view: WorkloadView, host_id: HostId) -> None:
         """Begin to stop a workload. A start that is under way is given up; the host settles which came first."""
         known = self._runs.get(view.meta.uid) or Run(host_id, RunState.STOPPING, 0.0, view.meta.generation)
         stopping = replace(known, host_id=host_id, state=RunState.STOPPING, since_s=self._now_s())
-        self._begin(view.meta, stopping, self._stop(view.meta, stopping))
+        self._begin(view.meta, stopping, lambda: self._stop(view.meta, stopping))
 
     def clear(self, uid: str, host_id: HostId) -> None:
         """Stop a workload on a host that has no business with it any more."""
         self._context.tasks.spawn(self._clear(uid, host_id), f"clear {uid}")
 
-    def _begin(self, meta: Metadata, run: Run, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, meta: Metadata, run: Run, work: Callable[[], Awaitable[None]]) -> None:
         self._runs.take(meta.uid, run)
-        self._runs.follow(meta.uid, self._context.tasks.spawn(work, f"{run.state} {meta.key}"))
+        self._runs.follow(meta.uid, self._context.tasks.spawn(self._ended(meta, run, work), f"{run.state} {meta.key}"))
+
+    async def _ended(self, meta: Metadata, run: Run, work: Callable[[], Awaitable[None]]) -> None:
+        """Do the work; after a mistake of ours the host is asked what became of the workload."""
+        try:
+            await work()
+        except Exception as error:
+            log.exception("request_crashed", extra={"fields": {"object": str(meta.key), "state": run.state.value}})
+            problem = f"the operator failed: {type(error).__name__}"
+            self._conclude(meta, self._unsure(run, Reason.UNKNOWN_STATE, problem))
 
     async def _start(self, view: WorkloadView, run: Run) -> None:
         meta, now_s, chance = view.meta, self._now_s, self._context.clock.chance
@@ -71,15 +80,15 @@ class Lifecycle:
             outcome = blocked(run, problem.reason, str(problem), now_s=now_s(), retry_s=CONFIG_RETRY_S)
         except BusError as error:
             reason = Reason.START_TIMED_OUT if isinstance(error, NoReply) else Reason.UNKNOWN_STATE
-            outcome = unsure(run, reason, str(error), now_s=now_s(), retry_s=ASK_AGAIN_S)
+            outcome = self._unsure(run, reason, str(error))
         except WireError as error:
-            outcome = unsure(run, Reason.UNKNOWN_STATE, str(error), now_s=now_s(), retry_s=ASK_AGAIN_S)
+            outcome = self._unsure(run, Reason.UNKNOWN_STATE, str(error))
         else:
             if status.workload_state in _ENDED:
                 outcome = started(run, state=_ENDED[status.workload_state], now_s=now_s())
                 self._tell_started(view, run)
             elif status.workload_state in {WorkloadState.STARTING, WorkloadState.UNSPECIFIED}:
-                outcome = unsure(run, Reason.UNKNOWN_STATE, status.message, now_s=now_s(), retry_s=ASK_AGAIN_S)
+                outcome = self._unsure(run, Reason.UNKNOWN_STATE, status.message)
             else:
                 outcome = failed(run, start_failure(status.message), status.message, now_s=now_s(), chance=chance())
                 await self._clear(meta.uid, run.host_id)
@@ -91,12 +100,12 @@ class Lifecycle:
         try:
             status = await self._context.commands.stop(run.host_id, meta.uid)
         except (BusError, WireError) as error:
-            outcome = unsure(run, Reason.UNKNOWN_STATE, str(error), now_s=self._now_s(), retry_s=ASK_AGAIN_S)
+            outcome = self._unsure(run, Reason.UNKNOWN_STATE, str(error))
         else:
             if _is_stopped(status):
                 outcome = replace(run, state=RunState.STOPPED, since_s=self._now_s())
             else:
-                outcome = unsure(run, Reason.STOPPING, status.message, now_s=self._now_s(), retry_s=ASK_AGAIN_S)
+                outcome = self._unsure(run, Reason.STOPPING, status.message)
         self._conclude(meta, outcome)
 
     async def _clear(self, uid: str, host_id: HostId) -> None:
@@ -105,6 +114,9 @@ class Lifecycle:
             await self._context.commands.stop(host_id, uid)
         except (BusError, WireError) as error:
             log.info("clear_failed", extra={"fields": {"host_id": host_id, "uid": uid, "because": str(error)}})
+
+    def _unsure(self, run: Run, reason: Reason, message: str) -> Run:
+        return unsure(run, reason, message, now_s=self._now_s(), retry_s=ASK_AGAIN_S)
 
     def _conclude(self, meta: Metadata, outcome: Run) -> None:
         self._runs.take(meta.uid, outcome)

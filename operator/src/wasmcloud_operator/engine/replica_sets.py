@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from itertools import zip_longest
 from typing import Any
 
@@ -20,6 +19,7 @@ from wasmcloud_operator.engine.invalid import report_invalid
 from wasmcloud_operator.engine.owners import deployment_of
 from wasmcloud_operator.engine.ports import Rejected
 from wasmcloud_operator.engine.runs import Runs
+from wasmcloud_operator.engine.tasks import all_done
 from wasmcloud_operator.engine.workloads import Workloads
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.metadata import parse_metadata
@@ -59,7 +59,7 @@ class ReplicaSets:
             return
         deletions = [context.apply.delete(Ref(Kind.WORKLOAD, w.meta.key), w.meta.uid) for w in plan.delete]
         try:
-            await _all([*self._creations(view, plan), *deletions])
+            await all_done([*self._creations(view, plan), *deletions])
         except Rejected as error:
             context.apply.record(Kind.REPLICA_SET, view.meta, "FailedCreate", str(error), is_warning=True)
             raise
@@ -103,11 +103,3 @@ class ReplicaSets:
             now_s = context.clock.monotonic()
             self._runs.take(meta.uid, fresh(host_id, generation=meta.generation, now_s=now_s))
             context.queue.add(Ref(Kind.WORKLOAD, key))
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do everything, then raise the first error if there was one: one failed write must not hold up the others."""
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,6 +26,7 @@ from wasmcloud_operator.decide.routes import (
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.fleet import Member
 from wasmcloud_operator.engine.runs import Runs
+from wasmcloud_operator.engine.tasks import all_done
 from wasmcloud_operator.model.hosts import Liveness
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.metadata import Metadata
@@ -156,11 +156,9 @@ class Routes:
 
     async def _carry_out(self, plan: SlicePlan) -> None:
         apply = self._context.apply
-        await asyncio.gather(
-            *(apply.create(Kind.ENDPOINT_SLICE, body) for body in plan.create),
-            *(apply.patch(_ref(view.meta), change) for view, change in plan.patch),
-        )
-        await asyncio.gather(*(apply.delete(_ref(view.meta), view.meta.uid) for view in plan.delete))
+        creations = [apply.create(Kind.ENDPOINT_SLICE, body) for body in plan.create]
+        await all_done([*creations, *(apply.patch(_ref(view.meta), change) for view, change in plan.patch)])
+        await all_done(apply.delete(_ref(view.meta), view.meta.uid) for view in plan.delete)
 
     def _service(self, key: Key) -> ServiceView | None:
         view = self._context.store.get(Ref(Kind.SERVICE, key))

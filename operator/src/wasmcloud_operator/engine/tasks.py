@@ -1,10 +1,10 @@
-"""Background tasks that end with the engine."""
+"""Tasks beside one another: in the background until the engine ends, and several at once to be waited for."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -34,3 +34,14 @@ class Tasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task_failed", exc_info=error, extra={"fields": {"task": task.get_name()}})
+
+
+async def all_done(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Do everything, then raise the first error if there was one.
+
+    So one failed write doesn't hold up the others, and none is still under way when its object is looked at again.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -69,6 +69,10 @@ class Triggers:
             self._counts[member.host_id] = counts
             self._context.queue.add(self._host_ref(member.name))
 
+    def forget(self, host_id: HostId) -> None:
+        """Forget a host."""
+        self._counts.pop(host_id, None)
+
     def _look_at_workload(self, key: Key) -> None:
         self._context.queue.add(Ref(Kind.WORKLOAD, key))
         view = self._context.store.workload(key)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from wasmcloud_api.names import DRAINING_LABEL, Environment, HostId, HostName
+from wasmcloud_api.names import DRAINING_LABEL, MAX_WORKLOADS_LABEL, Environment, HostId, HostName
 from wasmcloud_api.wire import HostHeartbeat
-
-from wasmcloud_operator.model.marks import MAX_WORKLOADS
 
 
 class Liveness(StrEnum):
@@ -50,7 +48,7 @@ class HostView:
     @cached_property
     def max_workloads(self) -> int | None:
         """How many workloads it takes at most; None for any number."""
-        text = self.beat.labels.get(MAX_WORKLOADS, "")
+        text = self.beat.labels.get(MAX_WORKLOADS_LABEL, "")
         return int(text) if text.isdecimal() else None
 
     @cached_property

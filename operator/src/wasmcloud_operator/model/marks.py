@@ -18,6 +18,3 @@ MANAGED_BY_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 
 SLICE_MANAGER: Final = "operator.wasmcloud.dev"
 """The operator's value of that label."""
-
-MAX_WORKLOADS: Final = "wasmcloud.dev/max-workloads"
-"""In a heartbeat's labels: how many workloads the host takes at most."""

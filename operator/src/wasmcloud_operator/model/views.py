@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from wasmcloud_api.conditions import ReplicaSetCondition, WorkloadCondition
 from wasmcloud_api.crds import ArtifactSpec, WorkloadDeploymentSpec, WorkloadReplicaSetSpec, WorkloadSpec
+from wasmcloud_api.field_path import field_path
 from wasmcloud_api.names import ROUTE_MANAGER_LABEL, SERVICE_NAME_LABEL, HostId
 
 from wasmcloud_operator.model.conditions import is_true, since_s
@@ -276,8 +277,5 @@ def _service(meta: Metadata, status: Json, spec: Json) -> ServiceView:
 
 def _sentence(error: ValidationError) -> str:
     """Return where and why a spec is wrong, without its values: they may be secret."""
-    parts = []
-    for item in error.errors(include_input=False, include_url=False):
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
-        parts.append(f"spec{path}: {item['msg']}")
-    return "; ".join(parts)
+    problems = error.errors(include_input=False, include_url=False)
+    return "; ".join(f"{field_path(('spec', *item['loc']))}: {item['msg']}" for item in problems)

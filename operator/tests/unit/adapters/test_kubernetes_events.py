@@ -39,6 +39,8 @@ class Server:
 
     async def patch(self, key: Key, patch: JsonObject) -> None:
         await self.answers.wait()
+        if self.is_down:
+            raise Unavailable("down")
         if self.has_forgotten:
             raise NotFound("forgotten")
         self.patched.append((key, patch))
@@ -115,6 +117,23 @@ async def test_a_refused_event_is_logged_and_the_next_is_written(
     server.is_down = False
     sink.add(occurrence())
     await eventually_async(lambda: server.assert_calls(1, 0), within_s=5)
+
+
+async def test_an_event_whose_count_could_not_be_raised_is_still_the_one(
+    sink: EventSink, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.add(occurrence())
+    await eventually_async(lambda: server.assert_calls(1, 0), within_s=5)
+    server.is_down = True
+    sink.add(occurrence())
+
+    async def assert_logged() -> None:
+        assert "event_not_written" in caplog.text
+
+    await eventually_async(assert_logged, within_s=5)
+    server.is_down = False
+    sink.add(occurrence())
+    await eventually_async(lambda: server.assert_calls(1, 1), within_s=5)
 
 
 async def test_a_flood_is_bounded(server: Server, caplog: pytest.LogCaptureFixture) -> None:

@@ -70,6 +70,8 @@ def test_flags(flags: tuple[str, ...], field: str, value: object) -> None:
         ((*NAMESPACE, "--nats-url", "nats://"), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-url", "nats://h:x"), "--nats-url: must be of the form nats://host:4222"),
         ((*NAMESPACE, "--nats-ca", "/no/such/file"), "--nats-ca: /no/such/file is no file that can be read"),
+        ((*NAMESPACE, "--nats-creds", "/no/such/file"), "--nats-creds: /no/such/file can't be read: No such file"),
+        ((*NAMESPACE, "--nats-creds", __file__), f"--nats-creds: {__file__} is no NATS credentials file"),
         ((*NAMESPACE, "--kubeconfig", "/no/such/file"), "--kubeconfig: /no/such/file is no file that can be read"),
         ((*NAMESPACE, "--probe-interval", "soon"), '--probe-interval: "soon" is no duration'),
         ((*NAMESPACE, "--probe-interval", "0"), "--probe-interval: must be greater than 0"),

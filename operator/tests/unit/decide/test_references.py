@@ -90,6 +90,7 @@ def test_a_secret_for_other_registries_has_no_login() -> None:
         ({".dockerconfigjson": b'{"auths": []}'}, "not the JSON"),
         ({".dockerconfigjson": b"[]"}, "not the JSON"),
         (secret({"ghcr.io": {"auth": "s3cr3t!"}}), "not base64"),
+        (secret({"ghcr.io": {"auth": "s3cr3té"}}), "not base64"),
         (secret({"ghcr.io": "s3cr3t"}), "not a JSON object"),
     ],
 )

@@ -46,7 +46,7 @@ pub async fn run(
 }
 
 /// The cause, then where in the guest it happened, on one line.
-fn describe_trap(error: &wasmtime::Error) -> String {
+pub fn describe_trap(error: &wasmtime::Error) -> String {
     let place: Vec<_> = error
         .to_string()
         .lines()

@@ -1,6 +1,6 @@
 //! Connections of outgoing HTTP: resolve once, check each address, connect to one that passed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use tower_service::Service;
 use wasmtime_wasi_http::Error;
 
 use crate::error::{EngineError, Result};
+use crate::net::names::Internal;
 use crate::net::policy::AddressPolicy;
 use crate::net::rules::{Scheme, literal_address};
+use crate::net::sockets::Reach;
 
 /// The TLS settings that all workloads share: the system's CAs and the host's further ones.
 #[derive(Clone)]
@@ -51,18 +53,18 @@ impl Tls {
 }
 
 /// A connector for one workload's pool.
-pub fn connector(tls: &Tls, policy: AddressPolicy) -> HttpsConnector<CheckedConnector> {
+pub fn connector(tls: &Tls, reach: &Arc<Reach>) -> HttpsConnector<CheckedConnector> {
     HttpsConnectorBuilder::new()
         .with_tls_config(tls.0.clone())
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(CheckedConnector { policy })
+        .wrap_connector(CheckedConnector { reach: reach.clone() })
 }
 
-/// Opens TCP connections to addresses that the policy leaves open.
+/// Opens TCP connections: within the workload's own loopback, and to addresses that the policy leaves open.
 #[derive(Clone)]
 pub struct CheckedConnector {
-    policy: AddressPolicy,
+    reach: Arc<Reach>,
 }
 
 /// Why there is no connection.
@@ -113,7 +115,7 @@ impl Service<Uri> for CheckedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let policy = self.policy;
+        let reach = self.reach.clone();
         Box::pin(async move {
             let host = uri.host().unwrap_or_default();
             let default = uri
@@ -121,7 +123,18 @@ impl Service<Uri> for CheckedConnector {
                 .and_then(Scheme::parse)
                 .map_or(80, Scheme::default_port);
             let port = uri.port_u16().unwrap_or(default);
-            let stream = connect_checked(policy, &resolve(host, port).await?).await?;
+            // Whether the request may go to such a name was decided before it came here.
+            let stream = match Internal::of(host) {
+                Some(Internal::Own) => reach
+                    .loopback
+                    .connect(port)
+                    .await
+                    .map_err(NoConnection::Refused)?,
+                Some(Internal::Machine) => TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+                    .await
+                    .map_err(NoConnection::Refused)?,
+                _ => connect_checked(reach.policy, &resolve(host, port).await?).await?,
+            };
             // Requests are written whole; a late packet costs more than a small one.
             let _ = stream.set_nodelay(true);
             Ok(TokioIo::new(stream))

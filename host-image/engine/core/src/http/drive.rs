@@ -40,11 +40,7 @@ impl Drop for Heavy {
 impl Drive {
     pub fn new(guest: GuestFuture, share: Option<Arc<CpuShare>>, heavy: Handle) -> Self {
         Drive::Here {
-            guest: Metered {
-                guest,
-                share,
-                pause: None,
-            },
+            guest: Metered::new(guest, share),
             used: Duration::ZERO,
             heavy,
         }
@@ -84,6 +80,14 @@ pub struct Metered {
 }
 
 impl Metered {
+    pub fn new(guest: GuestFuture, share: Option<Arc<CpuShare>>) -> Self {
+        Self {
+            guest,
+            share,
+            pause: None,
+        }
+    }
+
     /// Stands in for a guest that was moved elsewhere.
     fn over() -> Self {
         Self {

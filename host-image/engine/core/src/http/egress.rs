@@ -46,7 +46,7 @@ impl Egress {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .set_host(false)
-            .build(connector(tls, reach.policy));
+            .build(connector(tls, &reach));
         Self(Arc::new(Shared {
             reach,
             denials,
@@ -95,7 +95,7 @@ impl Shared {
             .ok_or(Error::HttpRequestUriInvalid)?
             .clone();
         let port = effective_port(&authority, scheme)?;
-        if !self.reach.lists.allow_request(scheme, authority.host(), port) {
+        if !self.reach.allows_request(scheme, authority.host(), port) {
             self.denials.note(
                 scheme,
                 authority.host(),

@@ -179,6 +179,7 @@ mod tests {
             hosts: hosts.iter().map(|h| h.to_string()).collect(),
             path_prefix: prefix.map(Into::into),
             components: Vec::new(),
+            service: None,
             host_interfaces: Vec::new(),
         };
         Workload::new(

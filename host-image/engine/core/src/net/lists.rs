@@ -1,7 +1,7 @@
 //! The three lists of a component together: parsed as one, every bad entry reported at once.
 
 use super::lookups::NameRule;
-use super::loopback_ports;
+use super::loopback_ports::PortRule;
 use super::rules::{HostRule, Scheme};
 use crate::error::{EngineError, Kind, Result};
 use crate::settings::ComponentSpec;
@@ -11,14 +11,21 @@ use crate::settings::ComponentSpec;
 pub struct AllowLists {
     pub hosts: Vec<HostRule>,
     pub names: Vec<NameRule>,
+    /// TCP ports of the machine's loopback.
+    pub machine_ports: Vec<u16>,
 }
 
 impl AllowLists {
-    /// The lists of `component`; the host's own rules stand in where it brings none for HTTP.
+    /// The lists of `component`; the host's own rules stand in where it brings none for HTTP. Ports of the machine's
+    /// loopback take a host that allows them.
     ///
     /// # Errors
     /// `egress`, with every bad entry of every list and its reason.
-    pub fn of(component: &ComponentSpec, default_hosts: &[HostRule]) -> Result<Self> {
+    pub fn of(
+        component: &ComponentSpec,
+        default_hosts: &[HostRule],
+        allow_host_loopback: bool,
+    ) -> Result<Self> {
         let fault = faults(
             &component.allowed_hosts,
             &component.allowed_ip_name_lookups,
@@ -31,10 +38,23 @@ impl AllowLists {
         if let Some(text) = fault {
             return refuse(text);
         }
-        if !component.allowed_host_loopback_ports.is_empty() {
+        if !component.allowed_host_loopback_ports.is_empty() && !allow_host_loopback {
             return refuse(
-                "allowed_host_loopback_ports: this host does not let workloads reach its own loopback".into(),
+                "allowed_host_loopback_ports: this host does not let workloads reach its own loopback; \
+                 start it with --allow-host-loopback"
+                    .into(),
             );
+        }
+        let ports: Vec<_> = component
+            .allowed_host_loopback_ports
+            .iter()
+            .flat_map(|e| PortRule::parse(e))
+            .collect();
+        if let Some(rule) = ports.iter().find(|rule| rule.is_udp_alone) {
+            return refuse(format!(
+                "allowed_host_loopback_ports: this host opens no UDP to its own loopback: {}/udp",
+                rule.port
+            ));
         }
         let hosts: Vec<_> = component
             .allowed_hosts
@@ -52,6 +72,7 @@ impl AllowLists {
                 .iter()
                 .flat_map(|e| NameRule::parse(e))
                 .collect(),
+            machine_ports: ports.iter().map(|rule| rule.port).collect(),
         })
     }
 
@@ -78,7 +99,9 @@ pub fn faults(hosts: &[String], names: &[String], ports: &[String]) -> Option<St
         bad("allowed_ip_name_lookups", names, &|e| {
             NameRule::parse(e).map(drop)
         }),
-        bad("allowed_host_loopback_ports", ports, &loopback_ports::check),
+        bad("allowed_host_loopback_ports", ports, &|e| {
+            PortRule::parse(e).map(drop)
+        }),
     ]
     .into_iter()
     .flatten()
@@ -97,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_bad_entry_is_listed() {
-        let error = AllowLists::of(&component(&["*foo", "ok.example", "ftp://x"]), &[]).unwrap_err();
+        let error = AllowLists::of(&component(&["*foo", "ok.example", "ftp://x"]), &[], false).unwrap_err();
         assert_eq!(error.kind, Kind::Egress);
         let expected = "invalid local_resources for component web: invalid allowed_hosts: \
                         \"*foo\": wildcard must be of the form *.<rest>; \"ftp://x\": unknown scheme \"ftp\"";
@@ -107,9 +130,9 @@ mod tests {
     #[test]
     fn the_hosts_rules_stand_in_for_an_empty_list_alone() {
         let defaults = [HostRule::parse("default.example").unwrap()];
-        let own = AllowLists::of(&component(&["own.example"]), &defaults).unwrap();
+        let own = AllowLists::of(&component(&["own.example"]), &defaults, false).unwrap();
         assert!(!own.allow_request(Scheme::Http, "default.example", 80));
-        let none = AllowLists::of(&component(&[]), &defaults).unwrap();
+        let none = AllowLists::of(&component(&[]), &defaults, false).unwrap();
         assert!(none.allow_request(Scheme::Http, "default.example", 80));
         assert!(!none.allow_lookup("default.example"));
     }
@@ -118,7 +141,18 @@ mod tests {
     fn loopback_ports_are_refused_rather_than_ignored() {
         let mut spec = component(&[]);
         spec.allowed_host_loopback_ports = vec!["5432".into()];
-        let error = AllowLists::of(&spec, &[]).unwrap_err();
-        assert!(error.message.contains("does not let workloads reach"), "{error}");
+        let error = AllowLists::of(&spec, &[], false).unwrap_err();
+        assert!(error.message.contains("--allow-host-loopback"), "{error}");
+        assert_eq!(
+            AllowLists::of(&spec, &[], true).unwrap().machine_ports,
+            [5432],
+            "a host that allows it"
+        );
+        spec.allowed_host_loopback_ports = vec!["5432/tcp".into(), "53/udp".into()];
+        let error = AllowLists::of(&spec, &[], true).unwrap_err();
+        assert!(
+            error.message.ends_with("no UDP to its own loopback: 53/udp"),
+            "{error}"
+        );
     }
 }

@@ -2,19 +2,32 @@
 
 use super::rules::parse_port;
 
-/// # Errors
-/// The reason why `entry` is refused, as a short phrase.
-pub fn check(entry: &str) -> Result<(), String> {
-    let entry = entry.trim();
-    if entry.is_empty() {
-        return Err("empty".into());
-    }
-    let (port, protocol) = entry
-        .split_once('/')
-        .map_or((entry, None), |(port, rest)| (port, Some(rest)));
-    parse_port(port)?;
-    match protocol {
-        None | Some("tcp" | "udp") => Ok(()),
-        Some(other) => Err(format!("unknown protocol {other:?}: tcp or udp")),
+/// One entry of `allowedHostLoopbackPorts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRule {
+    pub port: u16,
+    /// `/udp` alone: an entry without a protocol means both.
+    pub is_udp_alone: bool,
+}
+
+impl PortRule {
+    /// # Errors
+    /// The reason why `entry` is refused, as a short phrase.
+    pub fn parse(entry: &str) -> Result<Self, String> {
+        let entry = entry.trim();
+        if entry.is_empty() {
+            return Err("empty".into());
+        }
+        let (port, protocol) = entry
+            .split_once('/')
+            .map_or((entry, None), |(port, rest)| (port, Some(rest)));
+        let port = parse_port(port)?;
+        match protocol {
+            None | Some("tcp" | "udp") => Ok(Self {
+                port,
+                is_udp_alone: protocol == Some("udp"),
+            }),
+            Some(other) => Err(format!("unknown protocol {other:?}: tcp or udp")),
+        }
     }
 }

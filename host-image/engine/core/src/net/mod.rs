@@ -4,8 +4,13 @@
 mod cases;
 pub mod lists;
 pub mod lookups;
+pub mod loopback;
 pub mod loopback_ports;
+pub mod names;
 pub mod policy;
 pub mod resolver;
 pub mod rules;
 pub mod sockets;
+pub mod tcp_0_2;
+pub mod tcp_0_3;
+pub mod view;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
+use super::loopback;
+
 /// Which ranges are closed on this host, whatever a workload's lists say.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressPolicy {
@@ -60,7 +62,9 @@ impl AddressPolicy {
     pub fn closed_range(&self, address: IpAddr) -> Option<&'static str> {
         let address = underlying(address);
         let within = |table: &[IpNet]| table.iter().any(|net| net.contains(&address));
-        if !self.allow_special_ranges && within(&SPECIAL) {
+        // These two and what the machine takes for them belong to each workload, so no setting opens the machine's own.
+        let is_loopback = loopback::is_own(address) || address.is_unspecified();
+        if is_loopback || (!self.allow_special_ranges && within(&SPECIAL)) {
             Some("special range")
         } else if self.deny_private_ranges && within(&PRIVATE) && !within(&SPECIAL) {
             Some("private range")
@@ -166,8 +170,27 @@ mod tests {
             allow_special_ranges: true,
             deny_private_ranges: true,
         };
-        assert_eq!(range(open, "127.0.0.1"), None);
-        assert_eq!(range(open, "::1"), None);
+        assert_eq!(range(open, "127.0.0.2"), None);
+        assert_eq!(range(open, "169.254.1.1"), None);
         assert_eq!(range(open, "10.0.0.1"), Some("private range"));
+    }
+
+    #[test]
+    fn nothing_opens_the_machines_loopback() {
+        let open = AddressPolicy {
+            allow_special_ranges: true,
+            deny_private_ranges: false,
+        };
+        for address in [
+            "127.0.0.1",
+            "::1",
+            "0.0.0.0",
+            "::",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+        ] {
+            assert_eq!(range(open, address), Some("special range"), "{address}");
+        }
     }
 }

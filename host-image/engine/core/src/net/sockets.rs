@@ -1,14 +1,17 @@
 //! Raw TCP and UDP: which addresses a component may reach.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::lists::AllowLists;
+use super::loopback::{self, Loopback};
+use super::names::{Internal, MACHINE};
 use super::policy::AddressPolicy;
+use super::rules::Scheme;
 
 /// How long a resolved address stays covered by the entry for its name.
 const RESOLVED_FOR: Duration = Duration::from_secs(60);
@@ -19,22 +22,55 @@ const MOST_RESOLVED: usize = 4096;
 pub struct Reach {
     pub lists: AllowLists,
     pub policy: AddressPolicy,
+    /// Shared by the components and the service of one workload.
+    pub loopback: Arc<Loopback>,
+    /// Services may; components answer requests instead.
+    pub may_listen: bool,
     /// What this component resolved just now: a name entry covers those addresses, and no others.
     resolved: Mutex<HashMap<IpAddr, (String, Instant)>>,
 }
 
+/// Where a TCP connection really goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A listener of the same workload: the caller has to be announced to it.
+    Within(SocketAddr),
+    /// Elsewhere, which `allows_socket` checks.
+    Outside(SocketAddr),
+}
+
+/// Why a socket gets no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Denied,
+    Taken,
+    NobodyThere,
+}
+
 impl Reach {
-    pub fn new(lists: AllowLists, policy: AddressPolicy) -> Self {
+    pub fn new(lists: AllowLists, policy: AddressPolicy, loopback: Arc<Loopback>, may_listen: bool) -> Self {
         Self {
             lists,
             policy,
+            loopback,
+            may_listen,
             resolved: Mutex::default(),
         }
     }
 
-    /// Whether any raw connection could be allowed at all.
-    pub fn may_open_sockets(&self) -> bool {
-        !self.lists.hosts.is_empty()
+    /// Whether an HTTP request may be sent to this effective port. A name of the workload's own takes no entry of a list.
+    pub fn allows_request(&self, scheme: Scheme, host: &str, port: u16) -> bool {
+        match Internal::of(host) {
+            Some(Internal::Own) => true,
+            Some(Internal::Machine) => self.opens_machine(port),
+            Some(Internal::Nobody) => false,
+            None => self.lists.allow_request(scheme, host, port),
+        }
+    }
+
+    /// Whether this TCP port of the machine's loopback is open to the component.
+    pub fn opens_machine(&self, port: u16) -> bool {
+        self.lists.machine_ports.contains(&port)
     }
 
     /// Remembers that `name` was resolved to `address` by this component.
@@ -52,18 +88,84 @@ impl Reach {
         );
     }
 
-    /// Whether this component may use `address` so. Nothing may listen or accept.
+    /// Where a guest may bind a TCP socket: a place of its workload's loopback, or None for where it asked to, which is
+    /// checked by `allows_socket`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn place_to_bind(&self, asked: SocketAddr) -> Result<Option<SocketAddr>, Refusal> {
+        if !loopback::is_own(asked.ip()) {
+            // Its real addresses are no guest's business.
+            return match self.loopback.is_place(asked.ip()) {
+                true => Err(Refusal::Denied),
+                false => Ok(None),
+            };
+        }
+        if !self.may_listen {
+            return Err(Refusal::Denied);
+        }
+        if self.loopback.is_taken(asked) {
+            return Err(Refusal::Taken);
+        }
+        Ok(Some(self.loopback.place_of(asked)))
+    }
+
+    /// Where a TCP connection to `asked` goes.
+    ///
+    /// # Errors
+    /// Why nowhere.
+    pub fn target(&self, asked: SocketAddr) -> Result<Target, Refusal> {
+        match Internal::of_address(asked.ip()) {
+            Some(Internal::Own) => {
+                let listener = self.loopback.listener(asked).ok_or(Refusal::NobodyThere)?;
+                Ok(Target::Within(listener))
+            }
+            Some(Internal::Machine) if !self.opens_machine(asked.port()) => Err(Refusal::Denied),
+            Some(Internal::Machine) => Ok(Target::Outside((Ipv4Addr::LOCALHOST, asked.port()).into())),
+            Some(Internal::Nobody) | None => Ok(Target::Outside(asked)),
+        }
+    }
+
+    /// The address of this end of a connection as the guest sees it.
+    pub fn shown_local(&self, real: SocketAddr) -> SocketAddr {
+        if self.loopback.is_place(real.ip()) {
+            self.loopback.shown(real)
+        } else {
+            real
+        }
+    }
+
+    /// The address of the other end as the guest sees it.
+    pub fn shown_remote(&self, real: SocketAddr) -> SocketAddr {
+        if real.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            SocketAddr::from((MACHINE, real.port()))
+        } else {
+            self.shown_local(real)
+        }
+    }
+
+    /// Whether this component may use `address` so: a real one, after what a guest asks for on its loopback was
+    /// translated.
     pub fn allows_socket(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
         match usage {
+            SocketAddrUse::TcpBind => is_any(address) || self.loopback.is_place(address.ip()),
             // Every connect binds the wildcard address first.
-            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-                address.ip().is_unspecified() && address.port() == 0
-            }
-            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
-            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
-                self.policy.closed_range(address.ip()).is_none() && self.is_listed(address)
-            }
+            SocketAddrUse::UdpBind => is_any(address),
+            SocketAddrUse::TcpListen => self.may_listen && self.loopback.is_place(address.ip()),
+            SocketAddrUse::TcpAccept => self.loopback.admit(address),
+            SocketAddrUse::TcpConnect => self.is_within(address) || self.is_outside_and_listed(address),
+            SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => self.is_outside_and_listed(address),
         }
+    }
+
+    /// Whether a real address is one that a name or address of the workload's own was translated to.
+    fn is_within(&self, address: SocketAddr) -> bool {
+        let is_machine = address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST);
+        (is_machine && self.opens_machine(address.port())) || self.loopback.is_listener(address)
+    }
+
+    fn is_outside_and_listed(&self, address: SocketAddr) -> bool {
+        self.policy.closed_range(address.ip()).is_none() && self.is_listed(address)
     }
 
     fn is_listed(&self, address: SocketAddr) -> bool {
@@ -83,22 +185,23 @@ impl Reach {
     }
 }
 
+/// Whether the machine chooses address and port.
+fn is_any(address: SocketAddr) -> bool {
+    address.ip().is_unspecified() && address.port() == 0
+}
+
 /// The check in the form that the WASI context wants it.
 pub fn allow(reach: &Arc<Reach>, builder: &mut wasmtime_wasi::WasiCtxBuilder) {
-    if !reach.lists.names.is_empty() {
-        builder.allow_ip_name_lookup(true);
-    }
-    if !reach.may_open_sockets() {
-        return;
-    }
-    let reach = reach.clone();
+    // Names are checked before the WASI crate sees them; every workload has a loopback to connect to.
     builder
+        .allow_ip_name_lookup(true)
         .allow_tcp(true)
-        .allow_udp(true)
-        .socket_addr_check(move |address, usage| {
-            let allowed = reach.allows_socket(address, usage);
-            Box::pin(async move { allowed })
-        });
+        .allow_udp(!reach.lists.hosts.is_empty());
+    let reach = reach.clone();
+    builder.socket_addr_check(move |address, usage| {
+        let allowed = reach.allows_socket(address, usage);
+        Box::pin(async move { allowed })
+    });
 }
 
 #[cfg(test)]
@@ -111,14 +214,13 @@ mod tests {
         let lists = AllowLists {
             hosts,
             names: Vec::new(),
+            machine_ports: vec![5433],
         };
-        Reach::new(
-            lists,
-            AddressPolicy {
-                allow_special_ranges,
-                deny_private_ranges: false,
-            },
-        )
+        let policy = AddressPolicy {
+            allow_special_ranges,
+            deny_private_ranges: false,
+        };
+        Reach::new(lists, policy, Loopback::new(), false)
     }
 
     fn connects(reach: &Reach, address: &str) -> bool {
@@ -132,7 +234,9 @@ mod tests {
         assert!(!connects(&any, "127.0.0.1:5432"));
         assert!(!connects(&any, "[::ffff:127.0.0.1]:5432"));
         assert!(!connects(&any, "169.254.169.254:80"));
-        assert!(connects(&reach(&["*"], true), "127.0.0.1:5432"));
+        let open = reach(&["*"], true);
+        assert!(connects(&open, "127.0.0.2:5432"));
+        assert!(!connects(&open, "127.0.0.1:5432"), "it is the workload's own");
     }
 
     #[test]
@@ -153,14 +257,40 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens_and_binds_are_implicit_alone() {
-        let any = reach(&["*"], true);
-        let uses = |address: &str, usage| any.allows_socket(address.parse().unwrap(), usage);
-        assert!(uses("0.0.0.0:0", SocketAddrUse::TcpBind));
-        assert!(uses("[::]:0", SocketAddrUse::UdpBind));
-        assert!(!uses("0.0.0.0:80", SocketAddrUse::TcpBind));
-        assert!(!uses("127.0.0.1:0", SocketAddrUse::TcpBind));
-        assert!(!uses("0.0.0.0:0", SocketAddrUse::TcpListen));
-        assert!(!uses("10.0.0.1:9", SocketAddrUse::TcpAccept));
+    fn the_machines_loopback_is_open_at_the_ports_named() {
+        let some = reach(&[], false);
+        assert!(connects(&some, "127.0.0.1:5433"));
+        assert!(!connects(&some, "127.0.0.1:5434"));
+        assert!(some.allows_request(Scheme::Http, "host.wasmcloud.internal", 5433));
+        assert!(!some.allows_request(Scheme::Http, "host.wasmcloud.internal", 5434));
+        assert!(some.allows_request(Scheme::Http, "localhost", 1));
+        assert!(!some.allows_request(Scheme::Http, "x.wasmcloud.internal", 5433));
+    }
+
+    #[test]
+    fn components_listen_nowhere_and_services_on_the_loopback_alone() {
+        let mut any = reach(&["*"], true);
+        let place = any.loopback.place_of("127.0.0.1:80".parse().unwrap());
+        let uses = |any: &Reach, address: &str, usage| any.allows_socket(address.parse().unwrap(), usage);
+        assert!(uses(&any, "0.0.0.0:0", SocketAddrUse::TcpBind));
+        assert!(uses(&any, "[::]:0", SocketAddrUse::UdpBind));
+        assert!(!uses(&any, "0.0.0.0:80", SocketAddrUse::TcpBind));
+        assert!(!uses(&any, "127.0.0.1:0", SocketAddrUse::TcpBind));
+        assert!(!uses(&any, "127.0.0.1:0", SocketAddrUse::UdpBind));
+        assert!(!uses(&any, "0.0.0.0:0", SocketAddrUse::TcpListen));
+        assert!(!uses(&any, "10.0.0.1:9", SocketAddrUse::TcpAccept));
+        assert!(!any.allows_socket(place, SocketAddrUse::TcpListen));
+        any.may_listen = true;
+        assert!(any.allows_socket(place, SocketAddrUse::TcpListen));
+        assert!(!uses(&any, "0.0.0.0:0", SocketAddrUse::TcpListen));
+    }
+
+    #[test]
+    fn a_listener_accepts_whom_its_own_workload_sent() {
+        let own = reach(&[], false);
+        let caller = "127.1.0.0:4000".parse().unwrap();
+        assert!(!own.allows_socket(caller, SocketAddrUse::TcpAccept));
+        own.loopback.announce(caller);
+        assert!(own.allows_socket(caller, SocketAddrUse::TcpAccept));
     }
 }

@@ -1,0 +1,116 @@
+"""The command blocks of our documents: which are run by whom, and running them.
+
+A block of commands is fenced, in the language `sh`; the words after it say what becomes of it:
+
+    run              run here, at the repository's root
+    cluster          run by tests/kind, on a cluster that has our images
+    ... background   started; the next block is tried until it succeeds, then this ends by Ctrl-C
+    not-run: REASON  can't be run by a test
+
+A block in the language `text` right after one that is run is part of what that printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ground.wait import eventually
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 60
+_FENCED = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of a document."""
+
+    document: str
+    language: str
+    how: str
+    text: str
+
+
+def documents() -> list[str]:
+    """Every document that a user or a contributor reads, by its path from the root."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return listed.stdout.split()
+
+
+def blocks(document: str) -> list[Block]:
+    """The fenced blocks of a document, in order."""
+    found = _FENCED.finditer((ROOT / document).read_text())
+    return [
+        Block(document, language, how.strip(), match["text"])
+        for match in found
+        for language, _, how in [match["info"].partition(" ")]
+    ]
+
+
+def lines_beside(document: str) -> list[str]:
+    """The lines of a document that are in no fenced block."""
+    return _FENCED.sub("", (ROOT / document).read_text()).splitlines()
+
+
+def run(block: Block, environment: Mapping[str, str]) -> str:
+    """Run its lines as a shell does, to the end, and return what they print."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, (
+        f"{block.document}: exit code {done.returncode} of\n{block.text}{done.stdout}{done.stderr}"
+    )
+    return done.stdout
+
+
+@contextmanager
+def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    """Run its lines for as long as this is entered."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", block.text],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield
+        assert process.poll() is None, f"{block.document}: ended too early:\n{block.text}{log.read_text()}"
+    finally:
+        # As a terminal does it: Ctrl-C goes to every process of the session.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        process.wait(WITHIN_S)
+
+
+def run_document(document: str, how: str, environment: Mapping[str, str], log: Path) -> None:
+    """Run the blocks that are to be run so, in order, and compare what is said to be printed."""
+    printed, patience_s = "", 0
+    with ExitStack() as background:
+        for block in blocks(document):
+            if block.how == f"{how} background":
+                background.enter_context(running(block, environment, log))
+                patience_s = WITHIN_S
+            elif block.how == how:
+                printed = eventually(lambda block=block: run(block, environment), within_s=patience_s)  # type: ignore[misc]
+                background.close()
+                patience_s = 0
+            elif block.language == "text" and printed:
+                assert block.text in printed, f"{document}: it prints\n{printed}"
+            else:
+                printed = ""
