@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -24,6 +25,14 @@ def test_a_missing_registry_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(RuntimeError, match=r"the OCI registry is not built .*: run `make ground`"):
         registry_binary()
+
+
+def test_without_a_container_engine_the_kind_suite_is_said_not_to_run() -> None:
+    script = Path(__file__).parents[1] / "ground" / "check-kind"
+    env = {**os.environ, "DOCKER_HOST": "unix:///no/such/socket"}
+    done = subprocess.run([script], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith(("no docker daemon answers", "docker is missing")), done.stdout
 
 
 def test_waiting_ends_with_what_was_last_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 from urllib.request import Request, urlopen
 
 from ground.control_plane import KubectlError, binary
@@ -36,6 +37,7 @@ class KindCluster:
         self.control_plane_node, self.worker_node = f"{name}-control-plane", f"{name}-worker"
 
     def __enter__(self) -> Self:
+        self._lock = _only_one_of(self.name)
         self.delete()  # what a run that was killed has left
         flags = ["--config", "-", "--kubeconfig", str(self.kubeconfig), "--wait", "180s"]
         try:
@@ -52,6 +54,7 @@ class KindCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.delete()
+        self._lock.close()
 
     def delete(self) -> None:
         self._kind("delete", "cluster", "--kubeconfig", str(self.kubeconfig))
@@ -120,6 +123,15 @@ class KindCluster:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=600, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"kind {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _only_one_of(name: str) -> TextIO:
+    """Waits until no other run on this machine has a cluster of this name. Closing the file lets the next one in."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmcloud"
+    cache.mkdir(parents=True, exist_ok=True)
+    held = (cache / f"kind-{name}.lock").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
 
 
 def fetch(url: str, host: str) -> str:

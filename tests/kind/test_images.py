@@ -85,3 +85,15 @@ def test_the_host_ends_on_sigterm_and_writes_nothing_but_its_cache(images: list[
 def test_hello_is_in_the_hosts_image(images: list[str]) -> None:
     done = docker("run", "--rm", *LOCKED_DOWN, "--entrypoint", "ls", images[1], "/usr/share/wasmcloud/examples")
     assert done.stdout.split() == ["hello-p3.wasm", "hello.wasm"]
+
+
+def test_the_operator_has_only_what_it_imports_of_the_kubernetes_client(images: list[str]) -> None:
+    """And the classes that it has can be imported: dropping has not cut into what is used."""
+    imports = "import wasmcloud_operator.__main__, wasmcloud_operator.app, kubernetes.aio.client.models as m, pathlib"
+    count = "print(len(list(pathlib.Path(m.__file__).parent.glob('*.py'))))"
+    done = docker("run", "--rm", *LOCKED_DOWN, "--entrypoint", "python3", images[0], "-c", f"{imports}; {count}")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 20
+    unused = "from kubernetes.aio.client import V1Pod"
+    done = docker("run", "--rm", *LOCKED_DOWN, "--entrypoint", "python3", images[0], "-c", unused)
+    assert "ModuleNotFoundError" in done.stderr
