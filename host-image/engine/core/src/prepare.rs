@@ -68,6 +68,31 @@ impl Workbench {
         let service_reach = service
             .map(|service| self.reach(&service.component, &loopback, true))
             .transpose()?;
+        let handler = self.handler(workload, reaches).await?;
+        // It runs from here on, so all that can fail goes before.
+        let service = match service.zip(service_reach) {
+            Some((service, reach)) => Some(self.start_service(workload, service, reach, heavy).await?),
+            None => None,
+        };
+        let percent = handler
+            .as_ref()
+            .and_then(|(component, _)| component.cpu_limit)
+            .filter(|percent| *percent > 0);
+        Ok(Ready {
+            handler: handler.map(|(_, instances)| instances),
+            share: percent.map(|percent| Arc::new(CpuShare::new(percent))),
+            heavy: heavy.clone(),
+            service,
+        })
+    }
+
+    /// Compiles and links the components. The one that handles HTTP is returned with its instances.
+    async fn handler<'a>(
+        &self,
+        workload: &'a Arc<Workload>,
+        reaches: Vec<Arc<Reach>>,
+    ) -> Result<Option<(&'a ComponentSpec, Arc<Instances>)>> {
+        let spec = &workload.spec;
         let mut handler: Option<(&ComponentSpec, Arc<Instances>)> = None;
         for (component, reach) in spec.components.iter().zip(reaches) {
             let what = format!("component {}", component.name);
@@ -94,21 +119,7 @@ impl Workbench {
             );
             return Err(EngineError::new(Kind::Route, text));
         }
-        // It runs from here on, so all that can fail goes before.
-        let service = match service.zip(service_reach) {
-            Some((service, reach)) => Some(self.start_service(workload, service, reach, heavy).await?),
-            None => None,
-        };
-        let percent = handler
-            .as_ref()
-            .and_then(|(component, _)| component.cpu_limit)
-            .filter(|percent| *percent > 0);
-        Ok(Ready {
-            handler: handler.map(|(_, instances)| instances),
-            share: percent.map(|percent| Arc::new(CpuShare::new(percent))),
-            heavy: heavy.clone(),
-            service,
-        })
+        Ok(handler)
     }
 
     fn reach(

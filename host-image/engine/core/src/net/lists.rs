@@ -38,24 +38,10 @@ impl AllowLists {
         if let Some(text) = fault {
             return refuse(text);
         }
-        if !component.allowed_host_loopback_ports.is_empty() && !allow_host_loopback {
-            return refuse(
-                "allowed_host_loopback_ports: this host does not let workloads reach its own loopback; \
-                 start it with --allow-host-loopback"
-                    .into(),
-            );
-        }
-        let ports: Vec<_> = component
-            .allowed_host_loopback_ports
-            .iter()
-            .flat_map(|e| PortRule::parse(e))
-            .collect();
-        if let Some(rule) = ports.iter().find(|rule| rule.is_udp_alone) {
-            return refuse(format!(
-                "allowed_host_loopback_ports: this host opens no UDP to its own loopback: {}/udp",
-                rule.port
-            ));
-        }
+        let machine_ports = match machine_ports(&component.allowed_host_loopback_ports, allow_host_loopback) {
+            Ok(ports) => ports,
+            Err(text) => return refuse(format!("allowed_host_loopback_ports: {text}")),
+        };
         let hosts: Vec<_> = component
             .allowed_hosts
             .iter()
@@ -72,7 +58,7 @@ impl AllowLists {
                 .iter()
                 .flat_map(|e| NameRule::parse(e))
                 .collect(),
-            machine_ports: ports.iter().map(|rule| rule.port).collect(),
+            machine_ports,
         })
     }
 
@@ -83,6 +69,23 @@ impl AllowLists {
     pub fn allow_lookup(&self, name: &str) -> bool {
         self.names.iter().any(|rule| rule.allows(name))
     }
+}
+
+/// The TCP ports that valid entries open, where this host lets them.
+fn machine_ports(entries: &[String], allow_host_loopback: bool) -> Result<Vec<u16>, String> {
+    if !entries.is_empty() && !allow_host_loopback {
+        let text =
+            "this host does not let workloads reach its own loopback; start it with --allow-host-loopback";
+        return Err(text.into());
+    }
+    let rules: Vec<_> = entries.iter().flat_map(|e| PortRule::parse(e)).collect();
+    if let Some(rule) = rules.iter().find(|rule| rule.is_udp_alone) {
+        return Err(format!(
+            "this host opens no UDP to its own loopback: {}/udp",
+            rule.port
+        ));
+    }
+    Ok(rules.iter().map(|rule| rule.port).collect())
 }
 
 /// None when every entry is good, else one sentence that lists every bad entry with its reason.
