@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::cache::Cache;
 use crate::compile::{Compiled, Compiler, Engines};
+use crate::crew::Crew;
 use crate::error::{EngineError, Kind, Result};
 use crate::http::connect::Tls;
 use crate::http::drive::CpuShare;
@@ -197,10 +198,17 @@ impl Engine {
             .as_ref()
             .and_then(|(component, _)| component.cpu_limit)
             .filter(|percent| *percent > 0);
+        let share = percent.map(|percent| Arc::new(CpuShare::new(percent)));
+        let (handler, heavy) = (handler.map(|(_, instances)| instances), self.lanes.heavy());
+        let crew = handler.as_ref().filter(|h| h.most_at_once() > 1).map(|h| {
+            let timeout = self.settings.request_timeout();
+            Arc::new(Crew::new(h.clone(), share.clone(), heavy.clone(), timeout))
+        });
         Ok(Ready {
-            handler: handler.map(|(_, instances)| instances),
-            share: percent.map(|percent| Arc::new(CpuShare::new(percent))),
-            heavy: self.lanes.heavy(),
+            handler,
+            crew,
+            share,
+            heavy,
         })
     }
 
@@ -258,12 +266,8 @@ impl Engine {
         while workload.in_flight() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        if let Some(Ready {
-            handler: Some(instances),
-            ..
-        }) = workload.ready()
-        {
-            instances.clear();
+        if let Some(ready) = workload.ready() {
+            ready.free_instances();
         }
         self.forget(&workload);
         true
@@ -289,12 +293,8 @@ impl Engine {
         let all = std::mem::take(&mut *self.workloads());
         for workload in all.into_values() {
             workload.stop();
-            if let Some(Ready {
-                handler: Some(instances),
-                ..
-            }) = workload.ready()
-            {
-                instances.clear();
+            if let Some(ready) = workload.ready() {
+                ready.free_instances();
             }
         }
         self.front.routes.store(Arc::default());
@@ -332,10 +332,7 @@ fn describe(workload: &Arc<Workload>) -> Value {
         (false, None) => "starting",
         (false, Some(_)) => "running",
     };
-    let idle = workload
-        .ready()
-        .and_then(|ready| ready.handler.as_ref())
-        .map_or(0, |h| h.idle_count());
+    let idle = workload.ready().map_or(0, Ready::idle_count);
     let mut shown = workload.stats.to_json();
     let more = json!({
         "id": workload.spec.id,
