@@ -19,7 +19,7 @@ use crate::prepare::Workbench;
 use crate::service::Service;
 use crate::settings::{EngineSettings, PullRequest, Pulled, WorkloadSpec};
 use crate::ticker::Ticker;
-use crate::workload::{RequestLimits, Workload};
+use crate::workload::{Ready, RequestLimits, Workload};
 
 /// One HTTP listener and every workload behind it.
 pub struct Engine {
@@ -231,9 +231,7 @@ fn describe(workload: &Arc<Workload>) -> Value {
         (false, Some(_)) => "running",
     };
     let ready = workload.ready();
-    let idle = ready
-        .and_then(|ready| ready.handler.as_ref())
-        .map_or(0, |h| h.idle_count());
+    let idle = ready.map_or(0, Ready::idle_count);
     let service = ready
         .and_then(|ready| ready.service.as_ref())
         .map(Service::to_json);

@@ -16,6 +16,9 @@ use crate::net::view::Notes;
 use crate::output::{Output, Stream};
 use crate::settings::ComponentSpec;
 
+/// Requests that a reused instance of WASI 0.3 has at once, unless the component says otherwise.
+const DEFAULT_CONCURRENCY: usize = 16;
+
 /// What belongs to one store.
 pub struct Guest {
     pub wasi: WasiCtx,
@@ -113,7 +116,7 @@ impl ResourceLimiter for MemoryLimit {
 pub struct Instance {
     pub store: Store<Guest>,
     pub proxy: Proxy,
-    invocations_left: Option<u32>,
+    pub invocations_left: Option<u32>,
     _seat: Seat,
 }
 
@@ -228,11 +231,22 @@ impl Instances {
 
     /// A warm instance if one waits, else a fresh one.
     pub async fn take(&self) -> Result<Instance, NoInstance> {
-        if self.spec.pool_size > 0
-            && let Some(instance) = self.warm().pop()
-        {
-            return Ok(instance);
+        match self.warm_instance() {
+            Some(instance) => Ok(instance),
+            None => self.make().await,
         }
+    }
+
+    pub fn warm_instance(&self) -> Option<Instance> {
+        // Without a pool, requests need not take its lock.
+        if self.spec.pool_size == 0 {
+            return None;
+        }
+        self.warm().pop()
+    }
+
+    /// A fresh instance.
+    pub async fn make(&self) -> Result<Instance, NoInstance> {
         let seat = self.seats.take().ok_or(NoInstance::Full)?;
         let mut store = self.guest().into_store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await.map_err(|error| {
@@ -242,11 +256,10 @@ impl Instances {
                 NoInstance::Failed(error)
             }
         })?;
-        let invocations_left = (self.spec.max_invocations > 0).then_some(self.spec.max_invocations);
         Ok(Instance {
             store,
             proxy,
-            invocations_left,
+            invocations_left: self.max_invocations(),
             _seat: seat,
         })
     }
@@ -259,10 +272,37 @@ impl Instances {
                 return;
             }
         }
+        self.keep(instance, 0);
+    }
+
+    /// Keeps the instance if the pool has room for it beside `others`.
+    pub fn keep(&self, instance: Instance, others: usize) {
         let mut warm = self.warm();
-        if warm.len() < self.spec.pool_size as usize {
+        if warm.len() + others < self.pool_size() {
             warm.push(instance);
         }
+    }
+
+    pub fn pool_size(&self) -> usize {
+        self.spec.pool_size as usize
+    }
+
+    /// Requests that an instance serves before it is replaced; None for no end.
+    pub fn max_invocations(&self) -> Option<u32> {
+        Some(self.spec.max_invocations).filter(|most| *most > 0)
+    }
+
+    /// Requests that an instance has at once.
+    pub fn most_at_once(&self) -> usize {
+        match (&self.pre, self.spec.pool_size, self.spec.max_concurrency) {
+            (ProxyPre::P2(_), ..) | (ProxyPre::P3(_), 0, _) => 1,
+            (ProxyPre::P3(_), _, 0) => DEFAULT_CONCURRENCY,
+            (ProxyPre::P3(_), _, most) => most as usize,
+        }
+    }
+
+    pub fn has_seat(&self) -> bool {
+        self.seats.taken() < self.seats.most
     }
 
     pub fn idle_count(&self) -> usize {

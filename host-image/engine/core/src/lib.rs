@@ -3,6 +3,7 @@
 mod artifact;
 mod cache;
 mod compile;
+mod crew;
 mod denials;
 mod engine;
 mod error;
@@ -10,6 +11,7 @@ mod http;
 mod instance;
 mod lanes;
 mod link;
+mod member;
 mod net;
 mod oci;
 mod output;

@@ -1,10 +1,12 @@
 //! What it takes to start a workload: its components compiled, linked and given what each may use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use crate::compile::{Compiled, Compiler, Engines};
+use crate::crew::Crew;
 use crate::error::{EngineError, Kind, Result};
 use crate::http::connect::Tls;
 use crate::http::drive::CpuShare;
@@ -31,6 +33,7 @@ pub struct Workbench {
     policy: AddressPolicy,
     allow_host_loopback: bool,
     default_memory_limit_mb: u32,
+    request_timeout: Duration,
 }
 
 impl Workbench {
@@ -49,6 +52,7 @@ impl Workbench {
             },
             allow_host_loopback: settings.allow_host_loopback,
             default_memory_limit_mb: settings.default_memory_limit_mb,
+            request_timeout: settings.request_timeout(),
         })
     }
 
@@ -78,9 +82,16 @@ impl Workbench {
             .as_ref()
             .and_then(|(component, _)| component.cpu_limit)
             .filter(|percent| *percent > 0);
+        let share = percent.map(|percent| Arc::new(CpuShare::new(percent)));
+        let handler = handler.map(|(_, instances)| instances);
+        let crew = handler.as_ref().filter(|h| h.most_at_once() > 1).map(|h| {
+            let (share, heavy) = (share.clone(), heavy.clone());
+            Arc::new(Crew::new(h.clone(), share, heavy, self.request_timeout))
+        });
         Ok(Ready {
-            handler: handler.map(|(_, instances)| instances),
-            share: percent.map(|percent| Arc::new(CpuShare::new(percent))),
+            handler,
+            crew,
+            share,
             heavy: heavy.clone(),
             service,
         })

@@ -169,7 +169,7 @@ pub struct ComponentSpec {
     pub pool_size: u32,
     #[serde(default)]
     pub max_invocations: u32,
-    /// An upper bound, and 0.2 components can have one request at most; ours never have more than one at once.
+    /// Of a reused instance of WASI 0.3; one of 0.2 has one request at once.
     #[serde(default)]
     pub max_concurrency: u32,
 }

@@ -14,7 +14,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::crew::Crew;
 use crate::denials::Denials;
+use crate::http::ahead::with_first_frames;
 use crate::http::call::{Answer, Outcome, run};
 use crate::http::drive::{CpuShare, Drive};
 use crate::http::reply::{self, Reply};
@@ -40,6 +42,8 @@ pub struct Workload {
 pub struct Ready {
     /// None when no component handles HTTP.
     pub handler: Option<Arc<Instances>>,
+    /// Set when instances are shared by requests.
+    pub crew: Option<Arc<Crew>>,
     pub share: Option<Arc<CpuShare>>,
     /// Where guests over their budget go on.
     pub heavy: Handle,
@@ -52,6 +56,23 @@ pub struct RequestLimits {
     pub timeout: Duration,
     /// Requests of one workload at once.
     pub most_in_flight: usize,
+}
+
+impl Ready {
+    /// Instances that wait for a request.
+    pub fn idle_count(&self) -> usize {
+        self.handler.as_ref().map_or(0, |h| h.idle_count()) + self.crew.as_ref().map_or(0, |c| c.idle_count())
+    }
+
+    /// Frees the instances that wait for a request; the others are freed when they are done.
+    pub fn free_instances(&self) {
+        if let Some(crew) = &self.crew {
+            crew.dismiss();
+        }
+        if let Some(instances) = &self.handler {
+            instances.clear();
+        }
+    }
 }
 
 impl Workload {
@@ -94,9 +115,7 @@ impl Workload {
         if let Some(service) = &ready.service {
             service.end();
         }
-        if let Some(instances) = &ready.handler {
-            instances.clear();
-        }
+        ready.free_instances();
     }
 
     /// Ends when the workload is told to stop.
@@ -109,6 +128,7 @@ impl Workload {
     pub async fn serve(self: &Arc<Self>, request: http::Request<Incoming>) -> Reply {
         let Some(Ready {
             handler: Some(instances),
+            crew,
             share,
             heavy,
             ..
@@ -123,16 +143,25 @@ impl Workload {
         let start = Instant::now();
         let (answer, answered) = oneshot::channel();
         let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
-        let guest = Box::pin(run(instances.clone(), request, answer));
-        let drive = Some(Drive::new(guest, share.clone(), heavy.clone()));
+        let drive = match crew {
+            Some(crew) => Drive::Shared(crew.serve(request, answer)),
+            None => {
+                let guest = Box::pin(run(instances.clone(), request, answer));
+                Drive::new(guest, share.clone(), heavy.clone())
+            }
+        };
         let waiting = Waiting {
-            drive,
+            drive: Some(drive),
             answered,
             ended: None,
             timeout: self.limits.timeout,
             limit: None,
         };
         let reply = match waiting.await {
+            Ok((head, Some(Drive::Shared(ticket)))) => {
+                let head = with_first_frames(head).await;
+                reply::from_guest(head, Some(Drive::Shared(ticket)), self.limits.timeout, lease)
+            }
             Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease),
             Err(failure) => self.explain(failure, &lease),
         };
@@ -218,6 +247,11 @@ impl Future for Waiting {
             }
         } else if let Poll::Ready(answer) = Pin::new(&mut this.answered).poll(cx) {
             match answer {
+                // The instance failed at once after it began its response.
+                Ok(Ok(_)) if matches!(this.ended, Some(Outcome::Trapped(_))) => {
+                    let outcome = this.ended.take().unwrap_or(Outcome::Done);
+                    return Poll::Ready(Err(Failure::Ended(outcome)));
+                }
                 Ok(Ok(head)) => return Poll::Ready(Ok((head, this.drive.take()))),
                 Ok(Err(code)) => return Poll::Ready(Err(Failure::Code(code))),
                 Err(_) => {

@@ -121,18 +121,13 @@ class KopfWatch:
 
         kopf's own runner would cancel every task of the loop that is younger than itself, so it isn't used.
         """
-        tasks = await kopf.spawn_tasks(
-            registry=self._registry(see),
-            settings=_settings(),
-            clusterwide=not self._namespaces,
-            namespaces=self._namespaces,
-            identity="wasmcloud-operator",
-        )
-        self._claim_signals()
+        spawning = asyncio.create_task(self._spawn_kopf(see))
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([spawning])  # its tasks are known when all are begun, so a cancellation waits for that
+            self._claim_signals()
+            await asyncio.wait(spawning.result(), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            tasks = [*tasks, *self._orphans()]
+            tasks = [*await spawning, *self._orphans()]
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -141,6 +136,16 @@ class KopfWatch:
         errors = [error for error in ended if isinstance(error, Exception)]
         if errors:
             raise ExceptionGroup("kopf ended", errors)
+
+    async def _spawn_kopf(self, see: See) -> Collection[asyncio.Task[Any]]:
+        tasks: Collection[asyncio.Task[Any]] = await kopf.spawn_tasks(
+            registry=self._registry(see),
+            settings=_settings(),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            identity="wasmcloud-operator",
+        )
+        return tasks
 
     def _orphans(self) -> list[asyncio.Task[Any]]:
         """Return the streams' tasks: when one of them fails, kopf lets go of the others without ending them."""

@@ -1,20 +1,26 @@
 //! One request, carried into an instance: `wasi:http` 0.2 and 0.3.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use wasmtime::component::{Accessor, Resource};
 use wasmtime_wasi_http::handler::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{WasiBody, WasiHttpView, p3};
+use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
 
 use crate::instance::{Guest, Instance, Instances, NoInstance};
+
+/// The host's word to the guest on how its response was sent.
+pub type Sending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// The head of the guest's response, or the error code it answered with.
 pub type Answer = Result<http::Response<WasiBody>, String>;
 
 /// How a guest's work for a request ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     Done,
     /// A trap, with its reason; or an instance that could not be made.
@@ -75,24 +81,45 @@ async fn call(
                 .await
         }
         Proxy::P3(service) => {
-            let view = store.data_mut().http();
-            let (request, sent) = p3::Request::from_http(view.hooks, request);
-            let request = view.table.push(request)?;
+            let (request, sent) = new_request_0_3(store.data_mut(), request)?;
             store
                 .run_concurrent(async |accessor| {
-                    let response = service.wasi_http_handler().call_handle(accessor, request).await?;
-                    let head = match response {
-                        Err(code) => Err(format!("{code:?}")),
-                        Ok(response) => Ok(accessor.with(|mut store| {
-                            let response = store.data_mut().http().table.delete(response)?;
-                            response.into_http_with_getter(&mut store, sent, Guest::http)
-                        })?),
-                    };
-                    let _ = answer.send(head);
+                    answer_0_3(accessor, service, request, sent, answer).await?;
                     poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
                     Ok(())
                 })
                 .await?
         }
     }
+}
+
+/// The request as the guest will see it, and how the sending of its response went.
+pub fn new_request_0_3(
+    guest: &mut Guest,
+    request: http::Request<WasiBody>,
+) -> wasmtime::Result<(Resource<p3::Request>, Sending)> {
+    let view = guest.http();
+    let (request, sent) = p3::Request::from_http(view.hooks, request);
+    Ok((view.table.push(request)?, Box::pin(sent)))
+}
+
+/// Ends when the head of the response is there; the guest may still have to write the body.
+pub async fn answer_0_3(
+    accessor: &Accessor<Guest>,
+    service: &Service,
+    request: Resource<p3::Request>,
+    sent: Sending,
+    answer: oneshot::Sender<Answer>,
+) -> wasmtime::Result<()> {
+    let response = service.wasi_http_handler().call_handle(accessor, request).await?;
+    let head = match response {
+        Err(code) => Err(format!("{code:?}")),
+        Ok(response) => Ok(accessor.with(|mut store| {
+            let response = store.data_mut().http().table.delete(response)?;
+            response.into_http_with_getter(&mut store, sent, Guest::http)
+        })?),
+    };
+    // The client may be gone; then nobody waits for the answer.
+    let _ = answer.send(head);
+    Ok(())
 }

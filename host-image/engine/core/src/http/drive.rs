@@ -11,10 +11,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep};
 
 use super::call::Outcome;
+use crate::crew::Ticket;
 
 /// What a guest may use of the thread that read the request. A guest without end is interrupted by the epoch about every
 /// 5 ms, so it holds up the others there for a few such slices, once.
-const BUDGET: Duration = Duration::from_millis(10);
+pub const BUDGET: Duration = Duration::from_millis(10);
 
 type GuestFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
@@ -26,6 +27,8 @@ pub enum Drive {
         heavy: Handle,
     },
     Heavy(Heavy),
+    /// At work in an instance that serves others too; dropping it gives up this request alone.
+    Shared(Ticket),
 }
 
 /// A guest that was handed over.
@@ -62,13 +65,14 @@ impl Future for Drive {
             let task = heavy.spawn(guest);
             *self = Drive::Heavy(Heavy(task));
         }
-        let Drive::Heavy(Heavy(task)) = &mut *self else {
-            unreachable!("it was handed over above")
-        };
-        Poll::Ready(match ready!(Pin::new(task).poll(cx)) {
-            Ok(outcome) => outcome,
-            Err(error) => Outcome::Trapped(format!("the guest's task ended: {error}")),
-        })
+        match &mut *self {
+            Drive::Here { .. } => unreachable!("it was handed over above"),
+            Drive::Heavy(Heavy(task)) => Poll::Ready(match ready!(Pin::new(task).poll(cx)) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Trapped(format!("the guest's task ended: {error}")),
+            }),
+            Drive::Shared(ticket) => Pin::new(ticket).poll(cx),
+        }
     }
 }
 
@@ -89,12 +93,8 @@ impl Metered {
     }
 
     /// Stands in for a guest that was moved elsewhere.
-    fn over() -> Self {
-        Self {
-            guest: Box::pin(std::future::ready(Outcome::Done)),
-            share: None,
-            pause: None,
-        }
+    pub fn over() -> Self {
+        Self::new(Box::pin(std::future::ready(Outcome::Done)), None)
     }
 }
 

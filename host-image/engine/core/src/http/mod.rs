@@ -1,5 +1,6 @@
 //! HTTP in and out.
 
+pub mod ahead;
 pub mod call;
 pub mod connect;
 pub mod connections;
@@ -8,4 +9,5 @@ pub mod egress;
 pub mod reply;
 pub mod router;
 pub mod server;
+pub mod shared;
 mod timed_body;

@@ -53,7 +53,15 @@ pub fn plain(status: StatusCode, text: String) -> Reply {
 }
 
 /// A guest's response. `drive` is None when the guest has ended already.
-pub fn from_guest(head: Response<WasiBody>, drive: Option<Drive>, within: Duration, lease: Lease) -> Reply {
+pub fn from_guest(
+    head: Response<WasiBody>,
+    mut drive: Option<Drive>,
+    within: Duration,
+    lease: Lease,
+) -> Reply {
+    if let Some(Drive::Shared(ticket)) = &mut drive {
+        ticket.note_answered();
+    }
     head.map(|body| ReplyBody {
         body,
         guest: Some(Writing {
@@ -76,7 +84,12 @@ impl Body for ReplyBody {
         let Self { body, guest } = &mut *self;
         let mut polled = Pin::new(&mut *body).poll_frame(cx);
         let Some(guest) = guest else { return polled };
-        if polled.is_pending()
+        // The body of a shared instance that failed just ends.
+        let may_be_cut = matches!(
+            (&polled, &guest.drive),
+            (Poll::Ready(None), Some(Drive::Shared(_)))
+        );
+        if (polled.is_pending() || may_be_cut)
             && let Some(drive) = &mut guest.drive
         {
             if let Poll::Ready(outcome) = Pin::new(drive).poll(cx) {
@@ -86,7 +99,9 @@ impl Body for ReplyBody {
                     return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
                 }
             }
-            polled = Pin::new(body).poll_frame(cx);
+            if !may_be_cut {
+                polled = Pin::new(body).poll_frame(cx);
+            }
         }
         match polled {
             Poll::Ready(frame) => {
@@ -115,6 +130,9 @@ impl Writing {
         let limit = self.limit.get_or_insert_with(|| Box::pin(sleep(within)));
         let over = limit.as_mut().poll(cx);
         if over.is_ready() {
+            if let Some(Drive::Shared(ticket)) = &mut self.drive {
+                ticket.note_stuck();
+            }
             self.drive = None;
             self.lease.note_timeout();
         }
@@ -128,6 +146,9 @@ impl Drop for Writing {
         let (Some(drive), Ok(runtime)) = (self.drive.take(), tokio::runtime::Handle::try_current()) else {
             return;
         };
+        if matches!(drive, Drive::Shared(_)) {
+            return;
+        }
         let (lease, deadline) = (self.lease.another(), Instant::now() + self.within);
         runtime.spawn(async move {
             match tokio::time::timeout_at(deadline, drive).await {
