@@ -107,7 +107,10 @@ async def test_what_cannot_run_is_kept_until_stopped(
 @pytest.mark.parametrize(
     ("workload", "says"),
     [
-        ({"service": {"image": "file://service.wasm"}}, "services"),
+        (
+            {"service": {"image": "file://service.wasm", "localResources": {"volumeMounts": [{"name": "data"}]}}},
+            "the service has volumeMounts",
+        ),
         ({"volumes": [{"name": "data"}]}, "volumes"),
         (
             {

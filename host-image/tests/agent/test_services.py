@@ -61,6 +61,9 @@ async def test_a_good_end_is_completed(start_host: StartHost, operator: Operator
     }
     assert await becomes(operator, host, "one", "COMPLETED") == "the service ended well"
     assert await operator.running(host.id) == {"one": "COMPLETED"}
+    beat = await operator.ask(host.id, "heartbeat")
+    assert beat.get("workloadCount", "0") == "0", "the figure changes, so that the operator looks soon"
+    assert beat["componentCount"] == "1"
     assert await asyncio.to_thread(get, host.http_port) == (200, "hello from http-p2\n")
 
 
