@@ -71,26 +71,24 @@ impl Crew {
             failure,
             is_answered: false,
         };
-        self.assign(
-            Job {
-                request,
-                answer,
-                place,
-                failed,
-            },
-            true,
-        );
+        let job = Box::new(Job {
+            request,
+            answer,
+            place,
+            failed,
+        });
+        self.assign(job, true);
         ticket
     }
 
     /// Hands on what a member had no time for.
-    pub fn assign_again(self: &Arc<Self>, jobs: VecDeque<Job>) {
+    pub fn assign_again(self: &Arc<Self>, jobs: VecDeque<Box<Job>>) {
         for job in jobs {
             self.assign(job, false);
         }
     }
 
-    fn assign(self: &Arc<Self>, job: Job, is_new: bool) {
+    fn assign(self: &Arc<Self>, job: Box<Job>, is_new: bool) {
         let place = job.place.clone();
         // Held until the job is queued: who gives the request up meanwhile has to find it there.
         let mut placed = place.lock();
@@ -116,7 +114,7 @@ impl Crew {
     }
 
     /// A member on this thread goes first. One on another thread is woken up only when the pool is full.
-    fn offer_to_all(&self, members: &[Arc<Member>], mut job: Job) -> Result<Arc<Member>, Job> {
+    fn offer_to_all(&self, members: &[Arc<Member>], mut job: Box<Job>) -> Result<Arc<Member>, Box<Job>> {
         let here = std::thread::current().id();
         for is_near in [true, false] {
             if !is_near && !self.is_full(members) && self.instances.has_seat() {

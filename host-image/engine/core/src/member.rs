@@ -23,7 +23,7 @@ pub struct Member {
 }
 
 struct State {
-    queue: VecDeque<Job>,
+    queue: VecDeque<Box<Job>>,
     /// Requests that the guest was given and whose responses aren't over.
     open: Vec<(Arc<Place>, oneshot::Sender<Outcome>)>,
     takes: Takes,
@@ -50,7 +50,7 @@ enum Takes {
 }
 
 impl State {
-    fn push(&mut self, job: Job) {
+    fn push(&mut self, job: Box<Job>) {
         if let Some(left) = &mut self.invocations_left {
             *left -= 1;
             if *left == 0 {
@@ -88,7 +88,7 @@ impl Member {
     }
 
     /// Queues the job, or gives it back when there is no room.
-    pub fn offer(&self, job: Job, most_at_once: usize) -> Result<(), Job> {
+    pub fn offer(&self, job: Box<Job>, most_at_once: usize) -> Result<(), Box<Job>> {
         let mut state = self.state();
         let count = state.open.len() + state.queue.len();
         if state.takes != Takes::More || !state.is_ready || count >= most_at_once {
@@ -104,7 +104,7 @@ impl Member {
     }
 
     /// Queues the first job, before the member's task has started.
-    pub fn queue(&self, job: Job) {
+    pub fn queue(&self, job: Box<Job>) {
         self.state().push(job);
     }
 
@@ -116,7 +116,7 @@ impl Member {
     /// The next request for the guest.
     pub fn next_job(&self) -> Option<(http::Request<WasiBody>, oneshot::Sender<Answer>)> {
         let mut state = self.state();
-        let job = state.queue.pop_front()?;
+        let job = *state.queue.pop_front()?;
         state.open.push((job.place, job.failed));
         state.is_idle = false;
         state.given_count += 1;
@@ -169,7 +169,7 @@ impl Member {
     }
 
     /// No more requests for now; gives back those that the guest hasn't seen.
-    pub fn close(&self) -> VecDeque<Job> {
+    pub fn close(&self) -> VecDeque<Box<Job>> {
         let mut state = self.state();
         if state.takes == Takes::More {
             state.takes = Takes::NoneNow;
@@ -178,7 +178,7 @@ impl Member {
     }
 
     /// The instance is gone, and so are its requests. Gives back those that the guest hasn't seen.
-    pub fn fail(&self, outcome: &Outcome) -> VecDeque<Job> {
+    pub fn fail(&self, outcome: &Outcome) -> VecDeque<Box<Job>> {
         let mut state = self.state();
         state.takes = Takes::Never;
         for (_, failed) in state.open.drain(..) {
