@@ -153,6 +153,15 @@ class Settings(BaseSettings):
     http_addr: Address = "127.0.0.1:8000"
     """Address of the one HTTP listener for all workloads; port 0 takes a free one."""
 
+    tls_cert_path: ReadableFile | None = None
+    """PEM file of the listener's certificate: the listener speaks HTTPS then. A renewed file is read within seconds."""
+
+    tls_key_path: ReadableFile | None = None
+    """PEM file of that certificate's key."""
+
+    tls_ca_path: ReadableFile | None = None
+    """PEM file of the CAs that sign clients' certificates: clients must have one then."""
+
     http_client_ca_path: ReadableFile | None = None
     """PEM file of further CAs for the workloads' outgoing HTTPS."""
 
@@ -206,9 +215,13 @@ class Settings(BaseSettings):
     """Log lines for people (text) or for machines (json)."""
 
     @model_validator(mode="after")
-    def _key_has_a_certificate(self) -> Self:
+    def _flags_go_together(self) -> Self:
         if self.scheduler_nats_tls_key is not None and self.scheduler_nats_tls_cert is None:
             raise ValueError("--scheduler-nats-tls-key is of use with --scheduler-nats-tls-cert only")
+        if (self.tls_cert_path is None) != (self.tls_key_path is None):
+            raise ValueError("--tls-cert-path and --tls-key-path go together")
+        if self.tls_ca_path is not None and self.tls_cert_path is None:
+            raise ValueError("--tls-ca-path needs --tls-cert-path and --tls-key-path")
         return self
 
 

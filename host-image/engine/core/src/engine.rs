@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
 use crate::compile::{Compiler, Engines};
 use crate::error::{EngineError, Kind, Result};
 use crate::http::server::Front;
+use crate::http::tls::{ListenerTls, RELOAD_EVERY};
 use crate::lanes::Lanes;
 use crate::oci::Registries;
 use crate::prepare::Workbench;
@@ -47,7 +49,17 @@ impl Engine {
         let compiler = Compiler::new(&engines, compiled);
         let workbench = Workbench::new(&settings, &engines, compiler)?;
         let (listener, address) = bind(settings.http_addr)?;
-        let front = Arc::new(Front::default());
+        let front = Arc::new(Front {
+            tls: settings
+                .certificate_files()
+                .map(ListenerTls::load)
+                .transpose()?
+                .map(Arc::new),
+            ..Front::default()
+        });
+        if let Some(tls) = front.tls.clone() {
+            tokio::spawn(keep_fresh(tls, front.closing.clone()));
+        }
         let lanes = Arc::new(Lanes::start(settings.worker_count(), front.clone())?);
         tokio::spawn(lanes.accept(listener, settings.max_connections));
         Ok(Arc::new(Self {
@@ -251,6 +263,19 @@ fn describe(workload: &Arc<Workload>) -> Value {
         shown.extend(more);
     }
     shown
+}
+
+/// Goes along with renewed certificates until the front closes.
+async fn keep_fresh(tls: Arc<ListenerTls>, closing: CancellationToken) {
+    while tokio::time::timeout(RELOAD_EVERY, closing.cancelled())
+        .await
+        .is_err()
+    {
+        let tls = tls.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || tls.reload()).await {
+            eprintln!("the listener's certificate can't be read anew: {error}");
+        }
+    }
 }
 
 fn stopped() -> EngineError {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EngineError, Result};
+use crate::http::tls::CertificateFiles;
 
 /// The settings of an engine.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +36,9 @@ pub struct EngineSettings {
     pub deny_private_ranges: bool,
     #[serde(default)]
     pub allow_host_loopback: bool,
+    pub http_tls_cert_path: Option<PathBuf>,
+    pub http_tls_key_path: Option<PathBuf>,
+    pub http_tls_ca_path: Option<PathBuf>,
     pub http_client_ca_path: Option<PathBuf>,
     pub oci_ca_path: Option<PathBuf>,
     #[serde(default)]
@@ -88,6 +92,10 @@ impl EngineSettings {
             "pull_timeout_s must be more than 0 seconds and at most a day"
         } else if !(1..=MOST_MEMORY_MB).contains(&settings.default_memory_limit_mb) {
             "default_memory_limit_mb must be 1 to 4096"
+        } else if settings.http_tls_cert_path.is_some() != settings.http_tls_key_path.is_some() {
+            "HTTPS needs both a certificate and its key"
+        } else if settings.http_tls_ca_path.is_some() && settings.http_tls_cert_path.is_none() {
+            "CAs of clients need HTTPS, with a certificate and its key"
         } else {
             return Ok(settings);
         };
@@ -98,6 +106,15 @@ impl EngineSettings {
 
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs_f64(self.request_timeout_s)
+    }
+
+    /// The files of the listener's TLS; None serves clear text.
+    pub fn certificate_files(&self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.http_tls_cert_path.clone()?,
+            key: self.http_tls_key_path.clone()?,
+            client_ca: self.http_tls_ca_path.clone(),
+        })
     }
 
     pub fn pull_timeout(&self) -> Duration {
@@ -258,6 +275,15 @@ mod tests {
             (r#"{"cache_dir":"/c","max_instances":10001}"#, "max_instances"),
             (r#"{"cache_dir":"/c","max_connections":0}"#, "max_connections"),
             (r#"{"cache_dir":"/c","worker_threads":0}"#, "worker_threads"),
+            (
+                r#"{"cache_dir":"/c","http_tls_cert_path":"/c"}"#,
+                "both a certificate",
+            ),
+            (
+                r#"{"cache_dir":"/c","http_tls_key_path":"/k"}"#,
+                "both a certificate",
+            ),
+            (r#"{"cache_dir":"/c","http_tls_ca_path":"/a"}"#, "need HTTPS"),
             (r#"{"cache_dir":"/c","request_timeout_s":0}"#, "request_timeout_s"),
             (r#"{"cache_dir":"/c","pull_timeout_s":-1}"#, "pull_timeout_s"),
             (

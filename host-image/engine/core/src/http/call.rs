@@ -70,7 +70,11 @@ async fn call(
     match proxy {
         Proxy::P2(proxy) => {
             let mut view = store.data_mut().http();
-            let request = view.new_incoming_request(Scheme::Http, request)?;
+            let scheme = match request.uri().scheme() {
+                Some(scheme) if *scheme == http::uri::Scheme::HTTPS => Scheme::Https,
+                _ => Scheme::Http,
+            };
+            let request = view.new_incoming_request(scheme, request)?;
             let out = view.new_response_outparam_from_callback(move |response| {
                 // The client may be gone; then nobody waits for the answer.
                 let _ = answer.send(response.map_err(|code| format!("{code:?}")));

@@ -11,3 +11,4 @@ pub mod router;
 pub mod server;
 pub mod shared;
 mod timed_body;
+pub mod tls;

@@ -1,4 +1,4 @@
-//! The one listener: HTTP/1.1 and clear-text HTTP/2, routed by name.
+//! The one listener: HTTP/1.1 and HTTP/2, in clear text or with TLS, routed by name.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,19 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::uri::Scheme;
 use http::{HeaderValue, Request, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connection, Connections};
 use super::reply::{Reply, plain};
 use super::router::{Routes, host_of};
+use super::tls::ListenerTls;
 
-/// A client that takes longer to send the head of a request is cut off.
+/// A client that takes longer to send the head of a request, or for the start of TLS, is cut off.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// What every connection needs.
@@ -27,6 +30,8 @@ pub struct Front {
     pub routes: ArcSwap<Routes>,
     /// Requests that no workload answered.
     pub unrouted: AtomicU64,
+    /// None serves clear text.
+    pub tls: Option<Arc<ListenerTls>>,
     /// Cancelled when connections have to come to their end.
     pub closing: CancellationToken,
     pub connections: Connections,
@@ -34,6 +39,25 @@ pub struct Front {
 
 /// Serves one connection until it ends, or until the front closes and its requests in flight are answered.
 pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
+    let Some(tls) = &front.tls else {
+        return serve_stream(front, stream, Scheme::HTTP).await;
+    };
+    let accepting = tokio::time::timeout(HEAD_WITHIN, tls.acceptor().accept(stream));
+    // A client that doesn't speak TLS, or has no good certificate, learns so by TLS itself.
+    let accepted = tokio::select! {
+        accepted = accepting => accepted,
+        () = front.closing.cancelled() => return,
+    };
+    if let Ok(Ok(stream)) = accepted {
+        serve_stream(front, stream, Scheme::HTTPS).await;
+    }
+}
+
+async fn serve_stream(
+    front: Arc<Front>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    scheme: Scheme,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -46,10 +70,10 @@ pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
     // A token of its own: every poll of a shared one takes a lock that all connections want.
     let entry = front.connections.enter(&front.closing);
     let service = service_fn(|request| {
-        let (front, connection) = (front.clone(), entry.connection.clone());
+        let (front, connection, scheme) = (front.clone(), entry.connection.clone(), scheme.clone());
         async move {
             let version = request.version();
-            let mut reply = answer(&front, &connection, request).await;
+            let mut reply = answer(&front, &connection, request, scheme).await;
             if connection.is_leaving() {
                 say_last(version, &mut reply, &connection);
             }
@@ -75,7 +99,12 @@ fn say_last(version: Version, reply: &mut Reply, connection: &Connection) {
     }
 }
 
-async fn answer(front: &Front, connection: &Connection, mut request: Request<Incoming>) -> Reply {
+async fn answer(
+    front: &Front,
+    connection: &Connection,
+    mut request: Request<Incoming>,
+    scheme: Scheme,
+) -> Reply {
     let Some(authority) = authority_of(&request) else {
         front.unrouted.fetch_add(1, Ordering::Relaxed);
         return plain(StatusCode::BAD_REQUEST, "the request names no host".into());
@@ -90,8 +119,9 @@ async fn answer(front: &Front, connection: &Connection, mut request: Request<Inc
         return plain(StatusCode::NOT_FOUND, format!("no workload answers for {host:?}"));
     };
     connection.note(&host);
-    if request.uri().authority().is_none() {
-        match absolute(request.uri(), authority) {
+    // The connection says what the scheme is, whatever the client writes.
+    if request.uri().authority().is_none() || request.uri().scheme() != Some(&scheme) {
+        match absolute(request.uri(), authority, scheme) {
             Some(uri) => *request.uri_mut() = uri,
             None => return plain(StatusCode::BAD_REQUEST, "the Host header is no authority".into()),
         }
@@ -112,9 +142,9 @@ fn authority_of(request: &Request<Incoming>) -> Option<&str> {
 }
 
 /// The URI with the scheme and the authority that the guest asks for.
-fn absolute(uri: &Uri, authority: &str) -> Option<Uri> {
+fn absolute(uri: &Uri, authority: &str, scheme: Scheme) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(http::uri::Scheme::HTTP);
+    parts.scheme = Some(scheme);
     parts.authority = Some(authority.parse().ok()?);
     if parts
         .path_and_query
@@ -124,4 +154,22 @@ fn absolute(uri: &Uri, authority: &str) -> Option<Uri> {
         parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
     }
     Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_told_the_scheme_of_the_connection() {
+        for (written, scheme, told) in [
+            ("/a?b", Scheme::HTTPS, "https://h:1/a?b"),
+            ("/", Scheme::HTTP, "http://h:1/"),
+            ("http://h:1/a", Scheme::HTTPS, "https://h:1/a"),
+            ("*", Scheme::HTTPS, "https://h:1/"),
+        ] {
+            let uri = absolute(&written.parse().unwrap(), "h:1", scheme).unwrap();
+            assert_eq!(uri.to_string(), told, "{written}");
+        }
+    }
 }
