@@ -1,6 +1,6 @@
 """What `helm test` runs: deploys a component through the operator, fetches it through the host group's Service.
 
-Environment: NAMESPACE, HOST_GROUP, ENVIRONMENT (may be empty), IMAGE, URL, TIMEOUT_S.
+Environment: NAMESPACE, HOST_GROUP, ENVIRONMENT (may be empty), IMAGE, URL, CA (a PEM file, may be empty), TIMEOUT_S.
 """
 # ruff: noqa: INP001, S310  # no package: mounted into a pod; the URLs are the chart's own
 
@@ -62,8 +62,9 @@ def remove() -> None:
 
 def fetch() -> str:
     """Return the component's answer. Raises OSError."""
+    context = ssl.create_default_context(cafile=os.environ["CA"]) if os.environ["CA"] else None
     request = urllib.request.Request(os.environ["URL"], headers={"Host": NAME})
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, context=context, timeout=5) as reply:
         return reply.read().decode()
 
 

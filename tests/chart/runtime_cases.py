@@ -27,6 +27,7 @@ SCALED = {"runtime": {"autoscaling": {"enabled": True}}}
 INGRESS = {"runtime": {"ingress": {"enabled": True}}}
 ROUTE = {"runtime": {"httpRoute": {"enabled": True}}}
 NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
+HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
 VOLUME = {"name": "more", "emptyDir": {}}
 MOUNT = {"name": "more", "mountPath": "/more"}
 METRIC = {
@@ -104,6 +105,32 @@ RUNTIME = [
         (["0.0.0.0:8000"], 8000),
     ),
     Case("runtime.http.nodePort", 30080, lambda o: service_port(o)["nodePort"], 30080, NODE_PORT),
+    Case(
+        "runtime.http.tls.enabled",
+        True,
+        lambda o: (flag(host(o), "tls-cert-path"), service_port(o)["name"], service_port(o).get("appProtocol")),
+        (["/etc/wasmcloud/http-tls/tls.crt"], "https", "https"),
+    ),
+    Case(
+        "runtime.http.tls.certificate.secretName",
+        "mine",
+        lambda o: [v["secret"]["secretName"] for v in pod(host(o))["volumes"] if v["name"] == "http-tls"],
+        ["mine"],
+        HTTPS,
+    ),
+    *(
+        Case(
+            f"runtime.http.tls.certificate.generate.{key}",
+            [value],
+            lambda o, value=value: (  # type: ignore[misc]
+                value
+                in o.one("Secret", f"{NAME}-http-tls")["metadata"]["annotations"]["wasmcloud.dev/names"].split(",")
+            ),
+            True,
+            HTTPS,
+        )
+        for key, value in {"domains": "app.example.com", "ipAddresses": "192.0.2.9"}.items()
+    ),
     Case("runtime.service.type", "LoadBalancer", lambda o: service(o)["type"], "LoadBalancer"),
     Case("runtime.service.port", 8080, lambda o: service_port(o)["port"], 8080),
     Case(

@@ -21,7 +21,6 @@ CASES = [*GLOBAL, *OPERATOR, *NATS, *RUNTIME]
 REFUSED_ONLY = {
     "global.nats.dataUrl",
     "runtime.dataNatsUrl",
-    "runtime.http.tls.enabled",
     "runtime.webgpu.enabled",
 }
 
@@ -131,7 +130,10 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             },
             "cert-manager needs global.certificates.issuerRef of kind ClusterIssuer",
         ),
-        ({"runtime": {"http": {"tls": {"enabled": True}}}}, "this host serves no HTTPS yet"),
+        (
+            {"global": {"tls": {"enabled": False}}, "runtime": {"http": {"tls": {"enabled": True}}}},
+            "name one in http.tls.certificate.secretName",
+        ),
         ({"runtime": {"dataNatsUrl": "nats://a:4222"}}, "this host has no connection for workloads' data yet"),
         ({"global": {"nats": {"dataUrl": "nats://a:4222"}}}, "this host has no connection for workloads' data yet"),
     ],

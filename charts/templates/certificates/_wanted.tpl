@@ -30,5 +30,14 @@ DNS name of a role's certificate is its user on NATS (ADR 0005).
       "secret" (include "wasmcloud.nats.certificate" (dict "root" $ "role" .role)) "namespace" .namespace
       "commonName" (printf "wasmcloud-%s" .role) "dnsNames" (list $user) "ipAddresses" list) -}}
 {{- end -}}
+{{- range include "wasmcloud.groups" . | fromJsonArray -}}
+{{- if and .http.enabled .http.tls.enabled (not .http.tls.certificate.secretName) -}}
+{{- $inside := printf "%s.%s" .fullname .namespace -}}
+{{- $wanted = append $wanted (dict
+      "secret" (printf "%s-http-tls" .fullname) "namespace" .namespace "commonName" "wasmcloud-host"
+      "dnsNames" (concat (list .fullname $inside (printf "%s.svc" $inside)) .http.tls.certificate.generate.domains)
+      "ipAddresses" .http.tls.certificate.generate.ipAddresses) -}}
+{{- end -}}
+{{- end -}}
 {{- toJson $wanted -}}
 {{- end -}}

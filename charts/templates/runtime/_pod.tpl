@@ -10,6 +10,10 @@
 - {{ printf "--host-label=%s=%s" $key (toString $value) | toJson }}
 {{- end }}
 - --http-addr={{ $group.http.enabled | ternary $any "127.0.0.1" }}:{{ $group.http.port }}
+{{- if $group.http.tls.enabled }}
+- --tls-cert-path=/etc/wasmcloud/http-tls/tls.crt
+- --tls-key-path=/etc/wasmcloud/http-tls/tls.key
+{{- end }}
 - --web-addr={{ $any }}:8081
 - --oci-cache-dir=/var/cache/wasmcloud
 {{- with $group.ociCaPath }}
@@ -45,6 +49,11 @@
 {{- range $group.extraArgs }}
 - {{ toJson . }}
 {{- end }}
+{{- end -}}
+
+{{/* The Secret of a group's HTTPS certificate. */}}
+{{- define "wasmcloud.host.httpsSecret" -}}
+{{- .http.tls.certificate.secretName | default (printf "%s-http-tls" .fullname) -}}
 {{- end -}}
 
 {{/* Who the host is, from the pod, and where NATS is; as list entries: as wasmcloud.host.flags. */}}
@@ -83,6 +92,12 @@
 - name: cache
   emptyDir: { sizeLimit: {{ $group.ociCache.size }} }
 {{- end }}
+{{- if $group.http.tls.enabled }}
+- name: http-tls
+  secret:
+    secretName: {{ include "wasmcloud.host.httpsSecret" $group }}
+    defaultMode: 0440
+{{- end }}
 {{- include "wasmcloud.nats.volumes" (dict "root" .root "role" "runtime") }}
 {{- with $group.volumes }}
 {{ toYaml . }}
@@ -94,6 +109,11 @@
   mountPath: /tmp
 - name: cache
   mountPath: /var/cache/wasmcloud
+{{- if .group.http.tls.enabled }}
+- name: http-tls
+  mountPath: /etc/wasmcloud/http-tls
+  readOnly: true
+{{- end }}
 {{- include "wasmcloud.nats.volumeMounts" (dict "root" .root "role" "runtime") }}
 {{- with .group.volumeMounts }}
 {{ toYaml . }}
