@@ -13,6 +13,7 @@ EVERYTHING: JsonObject = {
     "nats": {"replicas": 3},
     "runtime": {
         "autoscaling": {"enabled": True},
+        "http": {"tls": {"enabled": True, "certificate": {"generate": {"domains": ["a.example.com"]}}}},
         "ingress": {"enabled": True, "hosts": ["a.example.com"], "tls": [{"secretName": "s"}]},
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["a.example.com"]},
         "ociCache": {"storageClass": "fast"},

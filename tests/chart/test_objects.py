@@ -207,3 +207,14 @@ def test_scripts_reach_their_pods_whole(config_map: str, key: str, source: str) 
     script = render().one("ConfigMap", config_map)["data"][key]
     assert script.strip() == (CHART / "files" / source).read_text().strip()
     compile(script, source, "exec")
+
+
+def test_helm_test_asks_by_https_and_trusts_the_certificate() -> None:
+    """Where the host group serves HTTPS; the CA comes from the Secret of its certificate."""
+    objects = render({"runtime": {"http": {"tls": {"enabled": True, "certificate": {"secretName": "mine"}}}}})
+    pod = objects.one("Pod", "wasmcloud-test")["spec"]
+    variables = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    assert variables["URL"] == "https://wasmcloud-host-default.default.svc:80/"
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tls"]
+    assert variables["CA"] == f"{mount['mountPath']}/ca.crt"
+    assert [each["secret"]["secretName"] for each in pod["volumes"] if each["name"] == "tls"] == ["mine"]

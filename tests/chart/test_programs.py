@@ -126,3 +126,13 @@ def test_certificates_reach_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [other.scheduler_nats_tls_ca, other.scheduler_nats_tls_cert, other.scheduler_nats_tls_key] == [
         tmp_path / "etc/wasmcloud/nats-runtime-tls" / name for name in ("ca.crt", "tls.crt", "tls.key")
     ]
+
+
+def test_the_https_certificate_reaches_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = render({"runtime": {"http": {"tls": {"enabled": True}}}})
+    (host,) = workloads(objects, "host")
+    read = host_settings.read_settings(Started(host, tmp_path, monkeypatch).arguments)
+    mounted = tmp_path / "etc/wasmcloud/http-tls"
+    assert [read.tls_cert_path, read.tls_key_path, read.tls_ca_path] == [mounted / "tls.crt", mounted / "tls.key", None]
+    names = objects.one("Secret", "wasmcloud-host-default-http-tls")["metadata"]["annotations"]["wasmcloud.dev/names"]
+    assert "wasmcloud-host-default.default.svc" in names.split(",")
