@@ -58,7 +58,7 @@ async fn all_are(requests: Vec<JoinHandle<Answer>>, status: u16) {
 async fn requests_share_an_instance_up_to_max_concurrency() {
     for (most, instances) in [(1, 8), (3, 3), (8, 1), (0, 1)] {
         let ground = pooled(json!({}), json!({"max_concurrency": most})).await;
-        let requests = in_flight(&ground, "/sleep?ms=1500", 8).await;
+        let requests = in_flight(&ground, "/sleep?ms=2500", 8).await;
         alive_becomes(&ground, instances).await;
         all_are(requests, 200).await;
         // Those beyond the pool's size end; the one that stays is the one that counts on.
@@ -111,11 +111,11 @@ async fn a_trap_breaks_off_the_bodies_of_its_instance() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_over_its_time_does_not_hurt_its_neighbours() {
-    let ground = pooled(json!({"request_timeout_s": 2.0}), json!({})).await;
+    let ground = pooled(json!({"request_timeout_s": 5.0}), json!({})).await;
     let late = in_flight(&ground, "/sleep?ms=60000", 1).await;
     // It waits until the other's time is nearly over, so that it outlives it in the same instance.
-    assert_eq!(ground.get("w.test", "/sleep?ms=1200").await.status, 200);
-    let neighbour = in_flight(&ground, "/sleep?ms=1500", 1).await;
+    assert_eq!(ground.get("w.test", "/sleep?ms=2500").await.status, 200);
+    let neighbour = in_flight(&ground, "/sleep?ms=3500", 1).await;
     all_are(late, 504).await;
     assert_eq!(ground.engine.status()["instances"]["alive"], 1);
     // No request goes where one got stuck.
@@ -142,7 +142,7 @@ async fn requests_go_round_an_instance_that_computes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn max_invocations_counts_requests_that_overlap() {
     let ground = pooled(json!({}), json!({"max_invocations": 4})).await;
-    let requests = in_flight(&ground, "/sleep?ms=700", 6).await;
+    let requests = in_flight(&ground, "/sleep?ms=2000", 6).await;
     alive_becomes(&ground, 2).await;
     all_are(requests, 200).await;
     // The first is used up; the second has had two.
@@ -156,7 +156,7 @@ async fn max_invocations_counts_requests_that_overlap() {
 async fn a_client_that_goes_away_retires_the_instance_when_the_others_are_done() {
     let ground = pooled(json!({}), json!({})).await;
     let gone = in_flight(&ground, "/sleep?ms=60000", 1).await;
-    let other = in_flight(&ground, "/sleep?ms=800", 1).await;
+    let other = in_flight(&ground, "/sleep?ms=2000", 1).await;
     gone[0].abort();
     all_are(other, 200).await;
     alive_becomes(&ground, 0).await;
@@ -188,12 +188,12 @@ async fn an_instance_is_kept_after_work_among_the_heavy_threads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_and_shutdown_let_shared_requests_end() {
     let ground = pooled(json!({}), json!({})).await;
-    let requests = in_flight(&ground, "/sleep?ms=400", 4).await;
+    let requests = in_flight(&ground, "/sleep?ms=1500", 4).await;
     assert!(ground.engine.stop_workload("w").await);
     all_are(requests, 200).await;
     alive_becomes(&ground, 0).await;
     let ground = pooled(json!({}), json!({})).await;
-    let requests = in_flight(&ground, "/sleep?ms=400", 4).await;
+    let requests = in_flight(&ground, "/sleep?ms=1500", 4).await;
     ground.engine.shutdown(Duration::from_secs(30)).await;
     all_are(requests, 200).await;
     alive_becomes(&ground, 0).await;
@@ -211,11 +211,11 @@ async fn a_full_host_refuses_only_what_no_warm_instance_takes() {
     for _ in 0..3 {
         let mut client = ground.client().await;
         others.push(tokio::spawn(async move {
-            client.get("other.test", "/sleep?ms=1500").await
+            client.get("other.test", "/sleep?ms=4000").await
         }));
     }
     alive_becomes(&ground, 3).await;
-    let requests = in_flight(&ground, "/sleep?ms=700", 3).await;
+    let requests = in_flight(&ground, "/sleep?ms=1500", 3).await;
     all_are(requests, 200).await;
     all_are(others, 200).await;
 }
