@@ -111,6 +111,7 @@ def test_uninstall_leaves_the_definitions_and_the_users_own(hello: KindCluster) 
     assert hello.kubectl("get", "workloaddeployment", "hello", "--output", "name")
     # Nothing holds the user's own objects up, with nobody left to lift a finalizer.
     hello.kubectl("delete", "-f", HELLO, "--timeout=60s")
+    hello.kubectl("delete", "service/hello")
 
     def has_no_workloads() -> None:
         assert not hello.get("workloads")["items"]

@@ -155,6 +155,7 @@ def test_a_node_is_drained(busy: KindCluster, client: Traffic) -> None:
 
 def test_nothing_leaves_the_cluster_s_workloads_but_by_a_rule(busy: KindCluster) -> None:
     """Protects: an empty allowedHosts is no access at all, also to what the cluster's network leads to."""
+    settle(busy, greeted="egress")  # two hosts: the group's Service may lead to either
     target = "wasmcloud-operator.default.svc:8080"
     image = "file://http-p2.wasm"
     allowed = {"localResources": {"allowedHosts": [target]}}
