@@ -98,7 +98,7 @@ def test_a_password_in_the_nats_url_does_not_print() -> None:
         (["--http-client-ca-path", "/nowhere/ca"], "/nowhere/ca"),
         (
             ["--tls-cert-path", "/nowhere/crt", "--tls-key-path", __file__],
-            "/nowhere/crt is not a file that can be read",
+            "/nowhere/crt is no file that can be read",
         ),
         (["--tls-cert-path", __file__, "--tls-key-path", "/nowhere/key"], "/nowhere/key"),
         (["--tls-ca-path", "/nowhere/ca"], "/nowhere/ca"),

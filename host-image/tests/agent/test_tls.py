@@ -53,8 +53,8 @@ async def test_nats(processes: list[Process], tmp_path: Path, certificates: Path
 
 
 @asynccontextmanager
-async def tls_in_front_of(port: int, certificates: Path) -> AsyncIterator[str]:
-    """Takes TLS and hands what is inside to a port of this machine: `127.0.0.1:port`."""
+async def tls_in_front_of(port: int, certificates: Path, address: str = "127.0.0.1") -> AsyncIterator[str]:
+    """Takes TLS at an address and hands what is inside to a port of 127.0.0.1; gives where it listens."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
 
@@ -72,9 +72,9 @@ async def tls_in_front_of(port: int, certificates: Path) -> AsyncIterator[str]:
         inside = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, inside[1]), copy(inside[0], writer))
 
-    server = await asyncio.start_server(carry, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(carry, address, 0, ssl=context)
     async with server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{address}:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_a_registry_with_a_ca_of_its_own(
@@ -97,7 +97,8 @@ async def test_a_guest_trusts_the_cas_of_the_host(
 ) -> None:
     inner = await start_host()
     await operator.start(inner.id, start_request("one"))
-    async with tls_in_front_of(inner.http_port, certificates) as address:
+    # 127.0.0.1 would be the guest's own.
+    async with tls_in_front_of(inner.http_port, certificates, "127.0.0.2") as address:
         path = f"/fetch?url={quote(f'https://{address}/', safe='')}"
         answers = []
         for ca in ({}, {"http_client_ca_path": f"{certificates}/ca.pem"}):
