@@ -19,8 +19,9 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -127,13 +128,15 @@ def load(port: int, connections: int, seconds: float) -> Reading:
 
 def measure(contestants: list[Contestant], connections: list[int], seconds: float, rounds: int) -> None:
     readings: dict[tuple[str, int], list[Reading]] = defaultdict(list)
-    for turn in range(rounds):
-        for contestant in contestants:
-            print(f"round {turn + 1}/{rounds}: {contestant.name}", file=sys.stderr)
-            with running(contestant) as port:
-                load(port, 8, 1.0)  # warm-up
-                for count in connections:
-                    readings[contestant.name, count].append(load(port, count, seconds))
+    with ExitStack() as started:
+        # All at once, and by turns at each load: the machine itself changes its pace within a minute.
+        ports = [started.enter_context(running(contestant)) for contestant in contestants]
+        for port in ports:
+            load(port, 8, 1.0)  # warm-up
+        for turn, count in product(range(rounds), connections):
+            print(f"round {turn + 1}/{rounds}: {count} connections", file=sys.stderr)
+            for contestant, port in zip(contestants, ports, strict=True):
+                readings[contestant.name, count].append(load(port, count, seconds))
     print("| | " + " | ".join(f"{c} connections: req/s (p99 ms), x hyper" for c in connections) + " |")
     print("|---|" + "---|" * len(connections))
     for contestant in contestants:
@@ -157,6 +160,7 @@ def main() -> None:
     if not shutil.which("wrk"):
         sys.exit("wrk is missing; install it (Debian: apt-get install wrk)")
     rivals = [c for c in ours() + wasmtime_serve() if arguments.only in c.name]
+    rivals.sort(key=lambda c: c.name.rpartition(", ")[2])  # who does the same is measured one after the other
     connections = [int(c) for c in arguments.connections.split(",")]
     measure([bare_hyper("Hello from wasmCloud!\n"), *rivals], connections, arguments.seconds, arguments.rounds)
 
