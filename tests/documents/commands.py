@@ -25,6 +25,7 @@ from ground.wait import eventually
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60
+_SHELL = ("bash", "-euo", "pipefail", "-c")
 _FENCED = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -62,7 +63,7 @@ def lines_beside(document: str) -> list[str]:
 def run(block: Block, environment: Mapping[str, str]) -> str:
     """Run its lines as a shell does, to the end, and return what they print."""
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text],
+        [*_SHELL, block.text],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -81,7 +82,7 @@ def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator
     """Run its lines for as long as this is entered."""
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", block.text],
+            [*_SHELL, block.text],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=output,

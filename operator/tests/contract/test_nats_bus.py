@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ground.nats import NatsServer
@@ -79,27 +80,28 @@ async def silence(_message: Msg) -> None:
     return
 
 
+async def assert_ends(task: asyncio.Task[Any], step_count: int) -> None:
+    """Cancel it after so many turns of the loop."""
+    for _ in range(step_count):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=30)
+    assert task.cancelled(), f"it goes on after {step_count} steps"
+
+
 async def test_it_ends_however_far_it_is(nats_server: NatsServer) -> None:
     """nats-py swallows a cancellation that comes while it sends."""
     for step_count in range(0, 120, 3):
         bus = NatsBus(NatsOptions(nats_server.url))
         task = asyncio.create_task(bus.run(lambda *_: None))
-        for _ in range(step_count):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task], timeout=30)
-        assert task.cancelled(), f"it goes on after {step_count} steps"
+        await assert_ends(task, step_count)
 
 
 async def test_a_request_ends_however_far_it_is(bus: NatsBus, host: Client) -> None:
     await listen(host, "silent", silence)
     for step_count in range(20):
         task = asyncio.create_task(bus.request("silent", b"", timeout_s=60))
-        for _ in range(step_count):
-            await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task], timeout=30)
-        assert task.cancelled(), f"it goes on after {step_count} steps"
+        await assert_ends(task, step_count)
 
 
 async def test_a_request_gets_its_reply(bus: NatsBus, host: Client) -> None:
