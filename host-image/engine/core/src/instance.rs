@@ -167,14 +167,8 @@ pub enum NoInstance {
 pub struct Instances {
     engine: Engine,
     pre: ProxyPre<Guest>,
-    spec: Arc<ComponentSpec>,
-    reach: Arc<Reach>,
-    egress: Egress,
-    output: Output,
-    memory_bytes: usize,
-    seats: Arc<Seats>,
-    /// Keeps the component known to the compiler, so that another workload can share it.
-    _compiled: Compiled,
+    /// The compiled component among it is kept known to the compiler, so that another workload can share it.
+    around: Surroundings,
     warm: Mutex<Vec<Instance>>,
 }
 
@@ -190,7 +184,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// For a store that belongs to no `Instances`.
+    /// What a store of its own starts with.
     pub fn guest(&self) -> Guest {
         Guest::new(
             &self.spec,
@@ -204,28 +198,11 @@ impl Surroundings {
 
 impl Instances {
     pub fn new(pre: ProxyPre<Guest>, around: Surroundings) -> Self {
-        let Surroundings {
-            compiled,
-            spec,
-            reach,
-            egress,
-            output,
-            memory_bytes,
-            seats,
-        } = around;
-        let engine = compiled.component().engine().clone();
-        let (_compiled, warm) = (compiled, Mutex::default());
         Self {
-            engine,
+            engine: around.compiled.component().engine().clone(),
             pre,
-            spec,
-            reach,
-            egress,
-            output,
-            memory_bytes,
-            seats,
-            _compiled,
-            warm,
+            around,
+            warm: Mutex::default(),
         }
     }
 
@@ -239,7 +216,7 @@ impl Instances {
 
     pub fn warm_instance(&self) -> Option<Instance> {
         // Without a pool, requests need not take its lock.
-        if self.spec.pool_size == 0 {
+        if self.around.spec.pool_size == 0 {
             return None;
         }
         self.warm().pop()
@@ -247,8 +224,8 @@ impl Instances {
 
     /// A fresh instance.
     pub async fn make(&self) -> Result<Instance, NoInstance> {
-        let seat = self.seats.take().ok_or(NoInstance::Full)?;
-        let mut store = self.guest().into_store(&self.engine);
+        let seat = self.around.seats.take().ok_or(NoInstance::Full)?;
+        let mut store = self.around.guest().into_store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
                 NoInstance::Full
@@ -284,17 +261,21 @@ impl Instances {
     }
 
     pub fn pool_size(&self) -> usize {
-        self.spec.pool_size as usize
+        self.around.spec.pool_size as usize
     }
 
     /// Requests that an instance serves before it is replaced; None for no end.
     pub fn max_invocations(&self) -> Option<u32> {
-        Some(self.spec.max_invocations).filter(|most| *most > 0)
+        Some(self.around.spec.max_invocations).filter(|most| *most > 0)
     }
 
     /// Requests that an instance has at once.
     pub fn most_at_once(&self) -> usize {
-        match (&self.pre, self.spec.pool_size, self.spec.max_concurrency) {
+        match (
+            &self.pre,
+            self.around.spec.pool_size,
+            self.around.spec.max_concurrency,
+        ) {
             (ProxyPre::P2(_), ..) | (ProxyPre::P3(_), 0, _) => 1,
             (ProxyPre::P3(_), _, 0) => DEFAULT_CONCURRENCY,
             (ProxyPre::P3(_), _, most) => most as usize,
@@ -302,7 +283,7 @@ impl Instances {
     }
 
     pub fn has_seat(&self) -> bool {
-        self.seats.taken() < self.seats.most
+        self.around.seats.taken() < self.around.seats.most
     }
 
     pub fn idle_count(&self) -> usize {
@@ -316,15 +297,5 @@ impl Instances {
 
     fn warm(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn guest(&self) -> Guest {
-        Guest::new(
-            &self.spec,
-            &self.reach,
-            &self.egress,
-            &self.output,
-            self.memory_bytes,
-        )
     }
 }

@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketErro
 
 use super::loopback::caller_of;
 use super::sockets::{Refusal, Target};
-use super::view::{Sockets, SocketsView, at_once, view};
+use super::view::{Sockets, SocketsView, again, at_once, view};
 use crate::instance::Guest;
 
 type Socket = Resource<TcpSocket>;
@@ -29,10 +29,6 @@ impl From<Refusal> for SocketError {
             Refusal::NobodyThere => ErrorCode::ConnectionRefused,
         })
     }
-}
-
-fn again<T: 'static>(resource: &Resource<T>) -> Resource<T> {
-    Resource::new_borrow(resource.rep())
 }
 
 impl SocketsView<'_> {

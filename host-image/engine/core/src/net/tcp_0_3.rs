@@ -14,7 +14,7 @@ use wasmtime_wasi::sockets::WasiSockets;
 
 use super::loopback::caller_of;
 use super::sockets::{Refusal, Target};
-use super::view::{Sockets, SocketsView, at_once, plain_view, view};
+use super::view::{Sockets, SocketsView, again, at_once, plain_view, view};
 use crate::instance::Guest;
 
 type Tcp = Resource<TcpSocket>;
@@ -34,10 +34,6 @@ impl From<Refusal> for SocketError {
             Refusal::NobodyThere => ErrorCode::ConnectionRefused,
         })
     }
-}
-
-fn again<T: 'static>(resource: &Resource<T>) -> Resource<T> {
-    Resource::new_borrow(resource.rep())
 }
 
 impl SocketsView<'_> {

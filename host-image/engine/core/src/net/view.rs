@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use wasmtime::component::HasData;
+use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
 use super::sockets::Reach;
@@ -51,6 +51,11 @@ pub fn view(guest: &mut Guest) -> SocketsView<'_> {
 /// The view that the WASI crate's own functions take.
 pub fn plain_view(guest: &mut Guest) -> WasiSocketsCtxView<'_> {
     view(guest).plain
+}
+
+/// The same resource once more, for a function that takes it.
+pub fn again<T: 'static>(resource: &Resource<T>) -> Resource<T> {
+    Resource::new_borrow(resource.rep())
 }
 
 impl SocketsView<'_> {
