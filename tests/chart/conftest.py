@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,19 @@ from chart.matrix import TENANTS
 from ground.control_plane import ControlPlane
 from ground.wait import eventually
 
+ROOT = Path(__file__).parents[2]
+
+
+def foreign_crds() -> Path:
+    """The kinds of cert-manager, the Prometheus operator and the Gateway API, as these projects define them."""
+    fetch = [str(ROOT / "tests" / "ground" / "fetch-crds")]
+    return Path(subprocess.run(fetch, stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+
 
 @pytest.fixture(scope="session")
 def judge(control_plane: ControlPlane) -> ControlPlane:
     """An API server that knows all kinds of the chart's objects."""
-    own = Path(__file__).parents[2] / "crds"
-    for source in (own, Path(__file__).parent / "foreign-crds.yaml"):
+    for source in (ROOT / "crds", foreign_crds()):
         control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(source))
     control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
     for namespace in ("default", *TENANTS):
