@@ -74,7 +74,7 @@ def test_the_host_ends_on_sigterm_and_writes_nothing_but_its_cache(images: list[
     with started(images[1], *HOST_FLAGS) as container:
 
         def is_waiting() -> None:
-            assert "waiting for nats" in logs(container), logs(container)
+            assert "nats_connect_failed" in logs(container), logs(container)
 
         eventually(is_waiting, within_s=60)
         assert docker("stop", "--time", "60", container).returncode == 0

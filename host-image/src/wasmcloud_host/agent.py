@@ -112,11 +112,11 @@ class Agent:
             async with asyncio.timeout_at(deadline):
                 await self._workloads.until_empty()
         except TimeoutError:
-            event(log, "drain time is over", level=logging.WARNING, workloads=self._workloads.count)
+            event(log, "drain_time_over", level=logging.WARNING, workloads=self._workloads.count)
         try:
             await self._engine.shutdown(max(deadline - loop.time(), min(FINISH_S, limit_s)))
         except EngineError as error:
-            event(log, "engine did not end well", level=logging.ERROR, reason=error)
+            event(log, "engine_not_ended", level=logging.ERROR, reason=error)
         await self._scheduler.leave()
 
     def _readiness(self) -> Page:

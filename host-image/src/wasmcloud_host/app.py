@@ -33,13 +33,13 @@ async def run(settings: Settings) -> None:
     identity = identity_of(settings, socket.gethostname(), seat)
     agent = Agent(settings, identity, _engine(settings))
     web = _web(settings, agent)
-    event(log, "host started", id=identity.id, name=identity.name, http=settings.http_addr, group=settings.host_group)
+    event(log, "host_started", id=identity.id, name=identity.name, http=settings.http_addr, group=settings.host_group)
     try:
         await agent.run(ending)
     finally:
         if web is not None:
             web.stop()
-    event(log, "host ended", id=identity.id)
+    event(log, "host_ended", id=identity.id)
 
 
 def _seat(settings: Settings) -> Seat | None:
@@ -68,7 +68,7 @@ def _web(settings: Settings, agent: Agent) -> WebServer | None:
     except OSError as error:
         raise StartError(f"--web-addr {settings.web_addr}: {error}") from error
     web.start()
-    event(log, "web started", port=web.port)
+    event(log, "web_started", port=web.port)
     return web
 
 

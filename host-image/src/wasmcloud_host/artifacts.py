@@ -110,7 +110,7 @@ class Artifacts:
         if answer.path is None:
             raise PullError(f"{image.name}: the registry's answer had no component in it")
         await asyncio.to_thread(self._keep, image, answer)
-        event(log, "image pulled", image=image.name, digest=answer.manifest_digest)
+        event(log, "image_pulled", image=image.name, digest=answer.manifest_digest)
         return Artifact(answer.path, answer.layer_digest)
 
     def _kept(self, image: Image) -> Pulled | None:

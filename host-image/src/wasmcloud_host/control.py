@@ -56,7 +56,7 @@ class Control:
         except WireError as error:
             return _error(str(error))
         except Exception as error:
-            log.exception("command broke", extra={"fields": {"command": command}})
+            log.exception("command_broke", extra={"fields": {"command": command}})
             return _error(f"the host failed: {error!r}")
 
     async def _say_heartbeat(self, _: bytes) -> Message:

@@ -74,12 +74,12 @@ class Scheduler:
                 continue
             self._client, self._last_said = client, ""
             self._connected.set()
-            event(log, "nats connected", url=self._url_for_people())
+            event(log, "nats_connected", url=self._url_for_people())
             await on_connected()
             await closed.wait()
             self._connected.clear()
             if not self._is_leaving:
-                event(log, "nats connection lost", level=logging.WARNING, reason=client.last_error)
+                event(log, "nats_disconnected", level=logging.WARNING, reason=client.last_error)
 
     async def say_heartbeat(self, payload: bytes) -> None:
         """Publish a heartbeat; without a connection it is dropped, since the next one says the same and more."""
@@ -95,7 +95,7 @@ class Scheduler:
             try:
                 await self._client.flush(timeout=2)
             except (nats.errors.Error, OSError) as error:
-                event(log, "nats not flushed", level=logging.WARNING, reason=error)
+                event(log, "nats_not_flushed", level=logging.WARNING, reason=error)
             await self._client.close()
 
     def _hear(self, answer: Answer) -> Callable[[Msg], Awaitable[None]]:
@@ -123,7 +123,7 @@ class Scheduler:
         try:
             await self._client.publish(subject, payload)
         except (nats.errors.Error, OSError) as error:
-            event(log, "nats message not sent", level=logging.WARNING, subject=subject, reason=error)
+            event(log, "nats_message_not_sent", level=logging.WARNING, subject=subject, reason=error)
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def on_closed() -> None:
@@ -149,7 +149,7 @@ class Scheduler:
         reason = str(error) or type(error).__name__
         if reason != self._last_said:
             self._last_said = reason
-            event(log, "waiting for nats", level=logging.WARNING, url=self._url_for_people(), reason=reason)
+            event(log, "nats_connect_failed", level=logging.WARNING, url=self._url_for_people(), reason=reason)
 
     def _url_for_people(self) -> str:
         """Return the servers' addresses without user names and passwords."""

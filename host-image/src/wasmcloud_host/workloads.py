@@ -183,14 +183,14 @@ class Workloads:
         except (SpecError, EngineError) as error:
             state, message = WorkloadState.ERROR, str(error)
         except Exception as error:
-            log.exception("workload start broke", extra={"fields": fields})
+            log.exception("workload_start_broke", extra={"fields": fields})
             state, message = WorkloadState.ERROR, f"the host failed: {error!r}"
         if entry.stop is not None:
             state, message = WorkloadState.STOPPING, STOPPED_MEANWHILE
         entry.state, entry.message = state, message
         self._changed.set()
         is_running = state is WorkloadState.RUNNING
-        name = "workload started" if is_running else "workload not started"
+        name = "workload_started" if is_running else "workload_not_started"
         event(log, name, level=logging.INFO if is_running else logging.WARNING, **fields, message=message)
 
     async def _bring_up(self, workload_id: WorkloadId, workload: Workload, entry: _Entry) -> None:
@@ -250,7 +250,7 @@ class Workloads:
         entry.state, entry.message = WorkloadState.STOPPING, "Workload stopped"
         self._entries.pop(workload_id, None)
         self._changed.set()
-        event(log, "workload stopped", ns=entry.content.namespace, obj=entry.content.name, id=workload_id)
+        event(log, "workload_stopped", ns=entry.content.namespace, obj=entry.content.name, id=workload_id)
 
 
 def _content_of(workload: Workload) -> Workload:

@@ -48,7 +48,7 @@ async def test_nobody_moves_the_workloads(start_host: StartHost, operator: Opera
     await operator.start(host.id, start_request("one"))
     os.kill(host.process.pid, signal.SIGTERM)
     assert await ended(host.process) == 0
-    assert "drain time is over" in host.process.log.read_text()
+    assert "drain_time_over" in host.process.log.read_text()
 
 
 async def test_a_failed_workload_holds_nothing_up(start_host: StartHost, operator: Operator) -> None:
@@ -100,7 +100,7 @@ async def test_a_host_that_never_saw_nats_ends_too(processes: list[Process], tmp
     processes.append(host)
     host.start()
 
-    await asyncio.to_thread(said_in_log, host, "waiting for nats")
+    await asyncio.to_thread(said_in_log, host, "nats_connect_failed")
     os.kill(host.pid, signal.SIGTERM)
     assert await ended(host) == 0
 

@@ -57,7 +57,7 @@ async def test_logs_for_machines(start_host: StartHost, operator: Operator) -> N
     host = await start_host(log_format="json")
     await operator.start(host.id, start_request("one"))
     events = {json.loads(line)["event"] for line in host.process.log.read_text().splitlines()}
-    assert {"host started", "nats connected", "workload started"} <= events
+    assert {"host_started", "nats_connected", "workload_started"} <= events
 
 
 async def test_a_host_without_an_id_keeps_the_one_it_made(
@@ -110,7 +110,7 @@ async def test_a_host_waits_for_nats_and_says_so(processes: list[Process], tmp_p
     host = host_process(tmp_path, "host", flags)
     processes.append(host)
     host.start()
-    await asyncio.to_thread(said_in_log, host, "waiting for nats")
+    await asyncio.to_thread(said_in_log, host, "nats_connect_failed")
     assert (await asyncio.to_thread(get, web_port, "/healthz"))[0] == 200
     assert await asyncio.to_thread(get, web_port, "/readyz") == (503, "waiting for NATS\n")
     with late:
@@ -131,7 +131,7 @@ async def test_workloads_serve_on_while_nats_is_away(
     host = await start_host(heartbeat_interval="500ms")
     await operator.start(host.id, start_request("one"))
     await asyncio.to_thread(nats_server.stop)
-    await asyncio.to_thread(said_in_log, host.process, "nats connection lost")
+    await asyncio.to_thread(said_in_log, host.process, "nats_disconnected")
     assert (await asyncio.to_thread(get, host.http_port))[0] == 200
     assert (await asyncio.to_thread(host.page, "/readyz"))[0] == 200
     assert "wasmcloud_host_nats_connected 0.0" in (await asyncio.to_thread(host.page, "/metrics"))[1]
@@ -200,7 +200,7 @@ async def test_a_credentials_file_logs_in_and_is_read_anew_for_each_connection(
         creds.write_text(creds.read_text().partition("------END NATS USER JWT------")[2])
         await asyncio.to_thread(said_in_log, host, "is no NATS credentials file")
         account.write_credentials(creds)
-        await asyncio.to_thread(said_in_log, host, "nats connected")
+        await asyncio.to_thread(said_in_log, host, "nats_connected")
         client = Client()
         await client.connect(server.url, user_credentials=account.write_credentials(tmp_path / "operator.creds"))
         reply = await client.request("runtime.host.one.heartbeat", b"{}", timeout=30)

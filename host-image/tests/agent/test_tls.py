@@ -46,10 +46,10 @@ async def test_nats(processes: list[Process], tmp_path: Path, certificates: Path
     processes += [server, *hosts]
     for process in (server, *hosts):
         process.start()
-    await asyncio.to_thread(said_in_log, hosts[0], "nats connected")
-    await asyncio.to_thread(said_in_log, hosts[1], "waiting for nats")
+    await asyncio.to_thread(said_in_log, hosts[0], "nats_connected")
+    await asyncio.to_thread(said_in_log, hosts[1], "nats_connect_failed")
     await asyncio.to_thread(said_in_log, hosts[2], "certificate verify failed")
-    assert "nats connected" not in hosts[1].log.read_text() + hosts[2].log.read_text()
+    assert "nats_connected" not in hosts[1].log.read_text() + hosts[2].log.read_text()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from wasmcloud_api.crds.base import (
     Column,
     Count,
     Definition,
+    Int64,
     KubernetesObject,
     LabelValue,
     Resource,
@@ -47,7 +48,7 @@ class WorkloadReplicaSetStatus(Status):
 
     replicas: ReplicaCounts | None = None
     """How many replicas there are."""
-    observed_generation: Count | None = None
+    observed_generation: Int64 | None = None
     """The `metadata.generation` that this status was made from."""
     conditions: Conditions = ()
     """ScaleUp, ScaleDown and Ready."""

@@ -66,6 +66,12 @@ def _serves(offer: tuple[str, str, str, str], wanted: HostInterface, name: str) 
 
 
 def _track(version: str) -> tuple[str, ...]:
-    """Return what must be equal for two versions to be compatible: the major, below 1.0 also the minor number."""
-    numbers = version.partition("-")[0].partition("+")[0].split(".")
+    """Return what must be equal for two versions to be compatible, as the host's linker has it.
+
+    The major, below 1.0 also the minor number; of a pre-release everything but its build metadata.
+    """
+    release = version.partition("+")[0]
+    if "-" in release:
+        return (release,)
+    numbers = release.split(".")
     return tuple(numbers[:2]) if numbers[0] == "0" else tuple(numbers[:1])

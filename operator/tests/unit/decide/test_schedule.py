@@ -120,7 +120,9 @@ def test_a_pin_is_no_way_round_the_environment() -> None:
     ("offer", "wanted", "fits"),
     [
         ("wasi:keyvalue/store@0.2.0", "0.2.3", True),
-        ("wasi:keyvalue/store@0.2.0-draft", "0.2.0", True),
+        ("wasi:keyvalue/store@0.2.0-draft", "0.2.0", False),
+        ("wasi:keyvalue/store@0.2.0-draft", "0.2.0-draft+build.7", True),
+        ("wasi:keyvalue/store@0.2.0-draft", "0.2.0-draft2", False),
         ("wasi:keyvalue/store@0.3.0", "0.2.0", False),
         ("wasi:keyvalue/store@1.4.0", "1.0.0", True),
         ("wasi:keyvalue/store@2.0.0", "1.0.0", False),
