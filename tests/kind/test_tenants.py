@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,14 +18,21 @@ from ground.wait import eventually
 
 HELLO = CHART.parent / "examples" / "hello" / "workload.yaml"
 TENANTS = ("team-a", "team-b")
-VALUES = json.dumps(
-    {
-        # An administrator has applied the definitions, as someone without rights on the cluster asks for.
-        "crds": {"enabled": False},
-        "operator": {"allowSharedHosts": False},
-        "runtime": {"hostGroups": [{"name": "hosts", "namespace": tenant} for tenant in TENANTS]},
-    }
-)
+
+
+def values(nats_name: str) -> str:
+    """The chart's; hosts outside of the cluster reach NATS at `nats_name`."""
+    return json.dumps(
+        {
+            # An administrator has applied the definitions, as someone without rights on the cluster asks for.
+            "crds": {"enabled": False},
+            "operator": {"allowSharedHosts": False},
+            "runtime": {"hostGroups": [{"name": "hosts", "namespace": tenant} for tenant in TENANTS]},
+            "nats": {"service": {"type": "NodePort"}, "certificate": {"dnsNames": [nats_name]}},
+            # Who asks a node's port is masked by the node's own address.
+            "networkPolicy": {"nats": {"ingress": [{"ports": [{"protocol": "TCP", "port": 4222}]}]}},
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +41,14 @@ def platform(cluster: KindCluster) -> Iterator[KindCluster]:
     for namespace in (*TENANTS, "bystander"):
         cluster.kubectl("create", "namespace", namespace)
     flags = ["--namespace", "platform", "--create-namespace", "--values", "-", "--wait", "--timeout", "5m"]
-    cluster.helm("install", "wasmcloud", str(CHART), *flags, stdin=VALUES)
+    cluster.helm("install", "wasmcloud", str(CHART), *flags, stdin=values(cluster.control_plane_node))
     yield cluster
     cluster.helm("uninstall", "wasmcloud", "--namespace", "platform", "--wait", "--timeout", "5m")
     for namespace in (*TENANTS, "bystander", "platform"):
         cluster.kubectl("delete", "namespace", namespace, "--timeout=120s")
 
 
-def apply_hello(cluster: KindCluster, namespace: str, name: str = "hello", **spec: str) -> None:
+def apply_hello(cluster: KindCluster, namespace: str, name: str = "hello", **spec: object) -> None:
     body = yaml.safe_load(HELLO.read_text())
     body["metadata"]["name"] = name
     body["spec"]["template"]["spec"].update(spec)
@@ -96,6 +107,63 @@ def test_an_unwatched_namespace_is_left_alone(platform: KindCluster) -> None:
         "wait", "--namespace", "team-a", "--for=condition=Ready", "workloaddeployment/later", "--timeout=60s"
     )
     assert "status" not in platform.get("workloaddeployment", "hello", "--namespace", "bystander")
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@contextmanager
+def host_outside(cluster: KindCluster, image: str, certificate: Path, flags: Sequence[str]) -> Iterator[str]:
+    """A container beside the nodes, in none of them; the address of its listener."""
+    run = ["run", "--detach", "--network=kind", "--read-only", "--tmpfs=/tmp", f"--volume={certificate}:/nats:ro"]
+    container = docker(*run, image, *flags)
+    try:
+        address = docker("inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", container)
+        yield f"http://{address}:8000"
+        docker("stop", "--time", "60", container)
+    finally:
+        (cluster.directory / "host-outside.log").write_text(docker("logs", container))
+        docker("rm", "--force", container)
+
+
+def test_a_host_outside_of_the_cluster_joins_one_tenant(
+    platform: KindCluster, images: list[str], tmp_path: Path
+) -> None:
+    """Protects: it needs NATS, a certificate and an environment, and gets no other tenant's work."""
+    certificate = tmp_path / "nats"
+    certificate.mkdir(mode=0o755)
+    secret = platform.get("secret", "wasmcloud-runtime-tls", "--namespace", "team-a")
+    for name, content in secret["data"].items():
+        (certificate / name).write_bytes(base64.b64decode(content))
+    (port,) = (p["nodePort"] for p in platform.get("service", "wasmcloud-nats", "-nplatform")["spec"]["ports"])
+    flags = [
+        f"--scheduler-nats-url=tls://{platform.control_plane_node}:{port}",
+        "--scheduler-nats-tls-ca=/nats/ca.crt",
+        "--scheduler-nats-tls-cert=/nats/tls.crt",
+        "--scheduler-nats-tls-key=/nats/tls.key",
+        "--environment=team-a",
+        "--host-label=place=outside",
+        "--http-addr=0.0.0.0:8000",
+        "--oci-cache-dir=/tmp/cache",
+        "--allow-file-images=/usr/share/wasmcloud/examples",
+    ]
+    with host_outside(platform, images[1], certificate, flags) as url:
+        for tenant in TENANTS:
+            apply_hello(platform, tenant, "outside", hostSelector={"place": "outside"})
+        ready = ["--for=condition=Ready", "workloaddeployment/outside", "--timeout=60s"]
+        platform.kubectl("wait", "--namespace", "team-a", *ready)
+        assert "Hello" in fetch(url, "hello.localhost")
+
+        def is_denied() -> None:
+            seen = condition(platform, "team-b", "outside", "HostSelection")
+            assert (seen["status"], seen["reason"]) == ("False", "NoMatchingHost"), seen
+
+        eventually(is_denied, within_s=60)
+        for tenant in TENANTS:
+            platform.kubectl("delete", "--namespace", tenant, "workloaddeployment/outside", "--timeout=60s")
 
 
 def test_there_are_roles_only(platform: KindCluster) -> None:

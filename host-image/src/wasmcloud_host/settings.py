@@ -105,6 +105,7 @@ class Settings(BaseSettings):
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
+        cli_show_env_vars=True,
         cli_exit_on_error=False,
     )
 
@@ -130,7 +131,7 @@ class Settings(BaseSettings):
     """The tenant whose workloads this host serves. Default: none, then it serves workloads that name none."""
 
     scheduler_nats_url: NatsUrls = SecretStr("nats://127.0.0.1:4222")
-    """NATS server of the operator; several are separated by commas."""
+    """NATS server of the operator; several are separated by commas. Default: nats://127.0.0.1:4222."""
 
     scheduler_nats_creds: CredentialsFile | None = None
     """NATS credentials file (a user's JWT and seed), read anew for each connection."""

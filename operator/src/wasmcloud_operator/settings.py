@@ -59,6 +59,7 @@ class Settings(BaseSettings):
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
+        cli_show_env_vars=True,
         cli_exit_on_error=False,
     )
 
@@ -72,7 +73,7 @@ class Settings(BaseSettings):
     """Kubeconfig file. Default: the pod's service account, else KUBECONFIG or ~/.kube/config."""
 
     nats_url: NatsUrls = SecretStr("nats://127.0.0.1:4222")
-    """NATS server; several are separated by commas."""
+    """NATS server; several are separated by commas. Default: nats://127.0.0.1:4222."""
 
     nats_creds: CredentialsFile | None = None
     """NATS credentials file (a user's JWT and seed), read anew for each connection."""
