@@ -30,13 +30,7 @@ async fn a_loop_without_end_is_504_and_others_go_on() {
             client.get(&format!("{name}.test"), "/spin").await
         }));
     }
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(4) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(4).await;
     let mut calm = ground.client().await;
     let mut answered = 0;
     while !spinning.iter().all(tokio::task::JoinHandle::is_finished) {
@@ -57,13 +51,7 @@ async fn a_loop_without_end_is_504_and_others_go_on() {
             answer.text()
         );
     }
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(0) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,13 +91,7 @@ async fn a_full_host_is_503_and_says_when_to_come_again() {
             client.get(&format!("{name}.test"), "/sleep?ms=1000").await
         }));
     }
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(2) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(2).await;
     let full = ground.get("http-p2.test", "/").await;
     assert_eq!(
         (
@@ -135,11 +117,7 @@ async fn one_workload_never_takes_every_instance() {
             client.get("http-p2.test", "/sleep?ms=1000").await
         }));
     }
-    eventually(async || match ground.status_of("http-p2")["in_flight"].as_u64() {
-        Some(2) => Ok(()),
-        other => Err(other),
-    })
-    .await;
+    ground.in_flight_becomes("http-p2", 2).await;
     let refused = ground.get("http-p2.test", "/").await;
     assert_eq!(refused.status, 503);
     assert!(
@@ -158,21 +136,9 @@ async fn a_client_that_goes_away_frees_the_instance() {
     let ground = both(json!({})).await;
     let mut client = ground.client().await;
     let request = tokio::spawn(async move { client.get("http-p2.test", "/sleep?ms=60000").await });
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(1) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(1).await;
     request.abort();
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(0) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,16 +38,6 @@ async fn in_flight(ground: &Ground, path: &str, count: usize) -> Vec<JoinHandle<
     requests
 }
 
-async fn alive_becomes(ground: &Ground, count: u64) {
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(alive) if alive == count => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
-}
-
 async fn all_are(requests: Vec<JoinHandle<Answer>>, status: u16) {
     for request in requests {
         assert_eq!(request.await.unwrap().status, status);
@@ -59,10 +49,10 @@ async fn requests_share_an_instance_up_to_max_concurrency() {
     for (most, instances) in [(1, 8), (3, 3), (8, 1), (0, 1)] {
         let ground = pooled(json!({}), json!({"max_concurrency": most})).await;
         let requests = in_flight(&ground, "/sleep?ms=2500", 8).await;
-        alive_becomes(&ground, instances).await;
+        ground.alive_becomes(instances).await;
         all_are(requests, 200).await;
         // Those beyond the pool's size end; the one that stays is the one that counts on.
-        alive_becomes(&ground, 1).await;
+        ground.alive_becomes(1).await;
         let count: u32 = ground
             .get("w.test", "/count")
             .await
@@ -72,7 +62,7 @@ async fn requests_share_an_instance_up_to_max_concurrency() {
             .unwrap();
         let most_served = if most == 0 { 8 } else { most.min(8) };
         assert!((2..=most_served + 1).contains(&count), "{count} with {most}");
-        alive_becomes(&ground, 1).await;
+        ground.alive_becomes(1).await;
     }
 }
 
@@ -82,7 +72,7 @@ async fn a_trap_ends_every_request_of_its_instance_and_the_next_is_fresh() {
     let requests = in_flight(&ground, "/sleep?ms=60000", 3).await;
     assert_eq!(ground.get("w.test", "/trap").await.status, 500);
     all_are(requests, 500).await;
-    alive_becomes(&ground, 0).await;
+    ground.alive_becomes(0).await;
     assert_eq!(ground.get("w.test", "/count").await.text(), "1\n");
     assert_eq!(ground.status_of("w")["traps_total"], 4);
 }
@@ -122,7 +112,7 @@ async fn a_request_over_its_time_does_not_hurt_its_neighbours() {
     assert_eq!(ground.get("w.test", "/count").await.text(), "1\n");
     all_are(neighbour, 200).await;
     assert_eq!(ground.status_of("w")["timeouts_total"], 1);
-    alive_becomes(&ground, 1).await;
+    ground.alive_becomes(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,17 +126,17 @@ async fn requests_go_round_an_instance_that_computes() {
     }
     assert!(answered > 3, "{answered} requests were answered beside a loop");
     all_are(spinning, 504).await;
-    alive_becomes(&ground, 1).await;
+    ground.alive_becomes(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn max_invocations_counts_requests_that_overlap() {
     let ground = pooled(json!({}), json!({"max_invocations": 4})).await;
     let requests = in_flight(&ground, "/sleep?ms=2000", 6).await;
-    alive_becomes(&ground, 2).await;
+    ground.alive_becomes(2).await;
     all_are(requests, 200).await;
     // The first is used up; the second has had two.
-    alive_becomes(&ground, 1).await;
+    ground.alive_becomes(1).await;
     for count in ["3\n", "4\n", "1\n"] {
         assert_eq!(ground.get("w.test", "/count").await.text(), count);
     }
@@ -159,7 +149,7 @@ async fn a_client_that_goes_away_retires_the_instance_when_the_others_are_done()
     let other = in_flight(&ground, "/sleep?ms=2000", 1).await;
     gone[0].abort();
     all_are(other, 200).await;
-    alive_becomes(&ground, 0).await;
+    ground.alive_becomes(0).await;
     assert_eq!(ground.get("w.test", "/count").await.text(), "1\n");
 }
 
@@ -191,12 +181,12 @@ async fn stop_and_shutdown_let_shared_requests_end() {
     let requests = in_flight(&ground, "/sleep?ms=1500", 4).await;
     assert!(ground.engine.stop_workload("w").await);
     all_are(requests, 200).await;
-    alive_becomes(&ground, 0).await;
+    ground.alive_becomes(0).await;
     let ground = pooled(json!({}), json!({})).await;
     let requests = in_flight(&ground, "/sleep?ms=1500", 4).await;
     ground.engine.shutdown(Duration::from_secs(30)).await;
     all_are(requests, 200).await;
-    alive_becomes(&ground, 0).await;
+    ground.alive_becomes(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +204,7 @@ async fn a_full_host_refuses_only_what_no_warm_instance_takes() {
             client.get("other.test", "/sleep?ms=4000").await
         }));
     }
-    alive_becomes(&ground, 3).await;
+    ground.alive_becomes(3).await;
     let requests = in_flight(&ground, "/sleep?ms=1500", 3).await;
     all_are(requests, 200).await;
     all_are(others, 200).await;

@@ -229,24 +229,12 @@ async fn a_good_end_is_the_end() {
 async fn a_stop_ends_a_service_that_never_pauses() {
     let ground = engine(json!({}));
     ground.start(&service("w", json!({"MODE": "spin"}), 0)).await;
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(1) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(1).await;
     // Requests are served beside it.
     ground.start(&workload("web", "http-p2.wasm", json!({}))).await;
     assert_eq!(ground.get("web.test", "/").await.said().0, 200);
     assert!(ground.engine.stop_workload("w").await);
-    eventually(
-        async || match ground.engine.status()["instances"]["alive"].as_u64() {
-            Some(0) => Ok(()),
-            other => Err(other),
-        },
-    )
-    .await;
+    ground.alive_becomes(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

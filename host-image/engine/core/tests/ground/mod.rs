@@ -118,6 +118,26 @@ impl Ground {
             .unwrap_or_else(|| panic!("no workload {id} in {status}"))
             .clone()
     }
+
+    /// Waits until so many instances of all workloads are alive.
+    pub async fn alive_becomes(&self, count: u64) {
+        eventually(
+            async || match self.engine.status()["instances"]["alive"].as_u64() {
+                Some(alive) if alive == count => Ok(()),
+                other => Err(other),
+            },
+        )
+        .await;
+    }
+
+    /// Waits until a workload has so many requests in flight.
+    pub async fn in_flight_becomes(&self, id: &str, count: u64) {
+        eventually(async || match self.status_of(id)["in_flight"].as_u64() {
+            Some(in_flight) if in_flight == count => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
 }
 
 pub struct Client(http1::SendRequest<Full<Bytes>>);
