@@ -30,7 +30,7 @@ run: $(VENV)/.engine ## Start `wasmcloud up` with the hello example (builds what
 	@$(BIN)/wasmcloud up -f examples/hello/workload.yaml $(ARGS)
 
 .PHONY: test
-test: test-engine test-python ## Run every test but the kind suite
+test: test-engine test-python ## Run every test but those on a cluster
 
 ##@ Checks
 
@@ -146,8 +146,8 @@ test-chart: $(VENV)/.packages require-go ## The chart: a real API server judges 
 images: $(VENV)/.engine ## Build the images of operator and host (BASE_IMAGE=... TAG=...)
 	@images/build
 
-.PHONY: test-kind
-test-kind: images ## Install on a real cluster: needs docker (KIND_NODE_IMAGE=... names kind's node)
+.PHONY: e2e
+e2e: images ## Install on a real cluster (kind): needs docker (KIND_NODE_IMAGE=... names kind's node)
 	@tests/ground/build-helm >/dev/null
 	@tests/ground/build-kind >/dev/null
-	$(BIN)/python -m pytest tests/kind --timeout 900 $(ARGS)
+	$(BIN)/python -m pytest tests/e2e --timeout 900 $(ARGS)

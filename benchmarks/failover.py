@@ -21,11 +21,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from e2e.clients import Load, answering  # noqa: E402
-from e2e.system import System, deployment  # noqa: E402
 from ground.control_plane import ControlPlane  # noqa: E402
 from ground.nats import NatsServer  # noqa: E402
 from ground.wait import eventually  # noqa: E402
+from integration.clients import Load, answering  # noqa: E402
+from integration.system import System, deployment  # noqa: E402
 
 GIVE_UP_S = 120.0
 LIMITS = {

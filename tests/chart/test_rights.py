@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from chart.rendered import JsonObject, Rendered, render
-from e2e.system import System, deployment
 from ground.control_plane import OPERATOR, ControlPlane
 from ground.nats import NatsServer
 from ground.wait import eventually
+from integration.system import System, deployment
 
 WITHIN_S = 120
 _OURS = "runtime.wasmcloud.dev"

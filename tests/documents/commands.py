@@ -3,7 +3,7 @@
 A block of commands is fenced, in the language `sh`; the words after it say what becomes of it:
 
     run              run here, at the repository's root
-    cluster          run by tests/kind, on a cluster that has our images
+    cluster          run by tests/e2e, on a cluster that has our images
     ... background   started; the next block is tried until it succeeds, then this ends by Ctrl-C
     not-run: REASON  can't be run by a test
 

@@ -9,12 +9,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from e2e.system import condition
-from ground.helm import CHART
-from ground.kind_cluster import KindCluster
-from ground.wait import eventually
-from kind.autoscaling import autoscaled
-from kind.release import (
+from e2e.autoscaling import autoscaled
+from e2e.release import (
     REPLICAS,
     SETTLED_WITHIN_S,
     URL,
@@ -27,7 +23,11 @@ from kind.release import (
     is_ready,
     settle,
 )
-from kind.traffic import Traffic, traffic
+from e2e.traffic import Traffic, traffic
+from ground.helm import CHART
+from ground.kind_cluster import KindCluster
+from ground.wait import eventually
+from integration.system import condition
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from e2e.clients import Load, Wiretap, answering
-from e2e.system import READY_WITHIN_S, System, deployment
 from ground.process import Process, free_ports
 from ground.wait import eventually
+from integration.clients import Load, Wiretap, answering
+from integration.system import READY_WITHIN_S, System, deployment
 
 LEASE_DURATION_S = 15
 CRASH_WITHIN_S = 40  # the Lease's duration, the standby's pause, and a slow machine

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from e2e.clients import Load, Wiretap, answering
-from e2e.system import READY_WITHIN_S, RunningHost, System, deployment
 from ground.wait import eventually
+from integration.clients import Load, Wiretap, answering
+from integration.system import READY_WITHIN_S, RunningHost, System, deployment
 
 FAILOVER_WITHIN_S = 2
 SCALE_UP = 60  # enough that the operator is killed before it has done

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from e2e.system import READY_WITHIN_S, System, condition, deployment
 from ground.wait import eventually
+from integration.system import READY_WITHIN_S, System, condition, deployment
 
 
 def test_a_selector_is_respected(system: System) -> None:

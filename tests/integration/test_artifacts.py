@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from e2e.system import READY_WITHIN_S, ROOT, System, condition, deployment
 from ground.oci_registry import OciRegistry
 from ground.wait import eventually
+from integration.system import READY_WITHIN_S, ROOT, System, condition, deployment
 
 HELLO = ROOT / "examples" / "hello" / "hello.wasm"
 GUEST = ROOT / "tests" / "guests" / "http-p2.wasm"

@@ -10,11 +10,11 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from e2e.release import SETTLED_WITHIN_S, URL, VALUES, WAIT, assert_nothing_left, assert_settled, settle
+from e2e.traffic import Traffic, traffic
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster
 from ground.wait import eventually
-from kind.release import SETTLED_WITHIN_S, URL, VALUES, WAIT, assert_nothing_left, assert_settled, settle
-from kind.traffic import Traffic, traffic
 
 PREVIOUS = "previous"  # the tag of the images that the previous chart installs: the same ones, so that all pods change
 

@@ -10,10 +10,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from e2e.clients import Answer, Background, fetch
-from e2e.system import READY_WITHIN_S, RunningHost, System, condition, deployment
 from ground.control_plane import ADMIN
 from ground.wait import eventually
+from integration.clients import Answer, Background, fetch
+from integration.system import READY_WITHIN_S, RunningHost, System, condition, deployment
 
 Json = dict[str, Any]
 Endpoints = dict[tuple[str, int], Json]

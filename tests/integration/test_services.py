@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from e2e.clients import answering
-from e2e.system import READY_WITHIN_S, Json, RunningHost, System, condition, deployment
 from ground.wait import eventually
+from integration.clients import answering
+from integration.system import READY_WITHIN_S, Json, RunningHost, System, condition, deployment
 
 GUESTS = [("http-p2", "incoming-handler"), ("http-p3", "handler")]
 

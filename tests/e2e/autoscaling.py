@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.release import Json, apply
 from ground.kind_cluster import KindCluster
-from kind.release import Json, apply
 
 NAME = "metrics-adapter"
 API = "v1beta1.external.metrics.k8s.io"

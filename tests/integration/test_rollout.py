@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from e2e.clients import Load
-from e2e.system import READY_WITHIN_S, System, condition, deployment
 from ground.wait import eventually
+from integration.clients import Load
+from integration.system import READY_WITHIN_S, System, condition, deployment
 
 
 def test_a_rollout_loses_no_request(system: System) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.system import condition, deployment
+from e2e.release import WAIT, apply
+from e2e.traffic import ask_inside
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster
 from ground.wait import eventually
-from kind.release import WAIT, apply
-from kind.traffic import ask_inside
+from integration.system import condition, deployment
 
 GUESTS = Path(__file__).parents[1] / "guests"
 HTTP = "file://http-p2.wasm"

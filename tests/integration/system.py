@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.clients import Answer, answering, ask, fetch
 from ground.control_plane import OPERATOR, ControlPlane
 from ground.nats import NatsServer
 from ground.process import Process, free_ports
 from ground.wait import eventually
+from integration.clients import Answer, answering, ask, fetch
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 60
@@ -45,7 +45,7 @@ class System:
         self.nats = nats
         self.hosts: dict[str, RunningHost] = {}
         self._directory = directory
-        self.namespace = f"e2e-{uuid.uuid4().hex[:8]}"
+        self.namespace = f"integration-{uuid.uuid4().hex[:8]}"
         self.operator_namespace = f"{self.namespace}-system"
         self._health_port = free_ports(1)[0]
         self.operator = self._operator_process()

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import pytest
-from e2e.system import System, deployment
+from integration.system import System, deployment
 
 GUESTS = [("http-p2", "incoming-handler"), ("http-p3", "handler")]
 

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from e2e.system import deployment
 from ground.kind_cluster import KindCluster
 from ground.wait import eventually
+from integration.system import deployment
 
 Json = dict[str, Any]
 

@@ -6,11 +6,11 @@ import json
 import time
 
 import pytest
+from e2e.release import assert_nothing_left, is_ready
+from e2e.traffic import ask_inside
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster, fetch
 from ground.wait import eventually
-from kind.release import assert_nothing_left, is_ready
-from kind.traffic import ask_inside
 
 HELLO = str(CHART.parent / "examples" / "hello" / "workload.yaml")
 SERVICE = json.dumps(
