@@ -35,7 +35,7 @@ test: test-engine test-python ## Run every test but those on a cluster
 ##@ Checks
 
 .PHONY: test-engine
-test-engine: own-build ## The engine's own tests (Rust)
+test-engine: own-build ground ## The engine's own tests (Rust)
 	cargo test --quiet --release --locked --manifest-path $(ENGINE)/Cargo.toml -p wasmcloud-engine-core
 
 .PHONY: test-python
