@@ -298,7 +298,7 @@ OTHER_CASES: tuple[Bad, ...] = (
     *_label_cases("WorkloadReplicaSet"),
     Bad("WorkloadReplicaSet", ("spec", "deployPolicy"), "Recreate", UNKNOWN),
     *_replica_count_cases("WorkloadReplicaSet"),
-    *_count_cases("WorkloadReplicaSet", ("status", "observedGeneration")),
+    Bad("WorkloadReplicaSet", ("status", "observedGeneration"), -1, below(0)),
     *_condition_cases("WorkloadReplicaSet"),
     Bad("Artifact", ("spec",), REMOVED, REQUIRED),
     Bad("Artifact", ("spec", "image"), REMOVED, REQUIRED),
