@@ -102,8 +102,9 @@ class Settings(BaseSettings):
     silent_host_timeout: Seconds = 10.0
     """Seconds after which a host that is connected but doesn't answer is lost."""
 
-    route_delay: Delay = 2.0
-    """Seconds between taking a host off a Service and stopping the workload there, for kube-proxy to follow."""
+    route_delay: Delay = 4.0
+    """Seconds between taking a host off a Service and stopping the workload there, for kube-proxy to follow: it takes
+    what changed within a second together, and on a busy node it takes its time."""
 
     cpu_backpressure_threshold: Percent = 80
     """Processor use in percent above which a host takes no new workload while another fits."""
