@@ -12,7 +12,7 @@ import yaml
 from chart.rendered import JsonObject, merged
 from chart.x509 import certificate
 from ground.control_plane import ControlPlane
-from ground.helm import CHART, helm
+from ground.helm import CHART, HelmError, helm
 from ground.wait import eventually
 
 # Other releases have the CustomResourceDefinitions here; a test of their own looks at those.
@@ -181,6 +181,22 @@ def test_uninstall_leaves_the_definitions_and_nothing_else(release: Release) -> 
 
     eventually(is_empty, within_s=30)
     assert release.api.kubectl("get", "crd", "workloads.runtime.wasmcloud.dev", "--output", "name")
+
+
+def test_uninstall_changes_nothing_while_a_watched_namespace_is_missing(release: Release) -> None:
+    """Its hooks could not all run: another tenant's workloads would keep finalizers that nobody lifts."""
+    tenant = f"{release.namespace}-tenant"
+    release.api.kubectl("create", "namespace", tenant)
+    release.install({"operator": {"watchNamespaces": [release.namespace, tenant]}})
+    release.api.kubectl("delete", "namespace", tenant)
+
+    with pytest.raises(HelmError, match=f'namespaces "{tenant}" not found'):
+        release.helm("uninstall", "wasmcloud")
+
+    assert release.api.kubectl("get", "deployment", "wasmcloud-operator", "--namespace", release.namespace)
+    # As the documents say: take it out of the values, then uninstall.
+    release.upgrade({"operator": {"watchNamespaces": [release.namespace]}})
+    release.helm("uninstall", "wasmcloud", "--no-hooks")
 
 
 def test_definitions_are_upgraded_with_the_chart(release: Release) -> None:
