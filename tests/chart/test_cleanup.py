@@ -1,4 +1,4 @@
-"""What `helm uninstall` runs last, on a real API server: nobody's workloads are held up, whatever became of another's."""
+"""What `helm uninstall` runs last, on a real API server: nothing in one namespace holds up what is in another."""
 
 from __future__ import annotations
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from chart.nats_cases import NATS
 from chart.rendered import merged, nested, render
 from chart.runtime_cases import RUNTIME
-from chart.value_cases import GLOBAL, NATS, OPERATOR, Case
+from chart.value_cases import GLOBAL, OPERATOR, Case
 from ground.helm import CHART, HelmError, helm
 
 WITHOUT_CRDS = {"crds": {"enabled": False}}  # half the time of a call of helm
