@@ -29,13 +29,18 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret with NATS' passwords. */}}
+{{- define "wasmcloud.nats.passwords" -}}
+{{- .Values.global.certificates.natsPasswordsSecretName | default (printf "%s-nats-passwords" (include "wasmcloud.fullname" .)) -}}
+{{- end -}}
+
 {{/* A role's password, for the URL's $(...): as wasmcloud.nats.url. */}}
 {{- define "wasmcloud.nats.passwordEnv" -}}
 {{- if and (include "wasmcloud.nats.byPassword" .root) (not .url) }}
 - name: NATS_{{ upper .role }}_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "wasmcloud.fullname" .root }}-nats-passwords
+      name: {{ include "wasmcloud.nats.passwords" .root }}
       key: {{ .role }}
 {{- end }}
 {{- end -}}

@@ -49,6 +49,10 @@ def config(objects: Rendered) -> str:
     return text
 
 
+def secret_variables(workload: JsonObject) -> list[JsonObject]:
+    return [e for e in container(workload)["env"] if "secretKeyRef" in e.get("valueFrom", {})]
+
+
 def images(objects: Rendered) -> list[str]:
     return [container(workload)["image"] for workload in (operator(objects), nats(objects), host(objects))]
 
@@ -137,6 +141,16 @@ GLOBAL = [
             "runtimeCertSecretName",
             "dataCertSecretName",
         )
+    ),
+    Case(
+        "global.certificates.natsPasswordsSecretName",
+        "mine",
+        lambda o: (
+            o.names("Secret"),
+            {e["valueFrom"]["secretKeyRef"]["name"] for w in (operator, nats, host) for e in secret_variables(w(o))},
+        ),
+        ([], {"mine"}),
+        {"global": {"tls": {"enabled": False}}, "nats": {"replicas": 3}},
     ),
     Case("global.ipFamilies", ["IPv6"], lambda o: services(o, "ipFamilies"), [["IPv6"]] * 4),
     Case("global.ipFamilyPolicy", "PreferDualStack", lambda o: services(o, "ipFamilyPolicy"), ["PreferDualStack"] * 4),
