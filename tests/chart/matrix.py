@@ -10,7 +10,7 @@ TENANTS = ("team-a", "team-b", "team-c")
 
 EVERYTHING: JsonObject = {
     "serviceMonitor": {"enabled": True},
-    "nats": {"replicas": 3},
+    "nats": {"replicas": 3, "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}},
     "runtime": {
         "autoscaling": {"enabled": True},
         "http": {"tls": {"enabled": True, "certificate": {"generate": {"domains": ["a.example.com"]}}}},

@@ -56,6 +56,13 @@ NATS = [
         {"nats": {"service": {"type": "NodePort"}}},
     ),
     Case(
+        "nats.service.externalTrafficPolicy",
+        "Local",
+        lambda o: o.one("Service", "wasmcloud-nats")["spec"]["externalTrafficPolicy"],
+        "Local",
+        {"nats": {"service": {"type": "LoadBalancer"}}},
+    ),
+    Case(
         "nats.service.annotations",
         {"a": "b"},
         lambda o: o.one("Service", "wasmcloud-nats")["metadata"]["annotations"],
