@@ -29,6 +29,20 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+The variable of a role's connection, unless the user's own `env` has it, since names may not repeat: as wasmcloud.nats.url,
+and "name" the variable's "env" the user's.
+*/}}
+{{- define "wasmcloud.nats.env" -}}
+{{- $isGiven := false -}}
+{{- range .env }}{{ if eq .name $.name }}{{ $isGiven = true }}{{ end }}{{ end -}}
+{{- if not $isGiven }}
+{{- include "wasmcloud.nats.passwordEnv" . }}
+- name: {{ .name }}
+  value: {{ include "wasmcloud.nats.url" . | quote }}
+{{- end }}
+{{- end -}}
+
 {{/* The Secret with NATS' passwords. */}}
 {{- define "wasmcloud.nats.passwords" -}}
 {{- .Values.global.certificates.natsPasswordsSecretName | default (printf "%s-nats-passwords" (include "wasmcloud.fullname" .)) -}}

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from chart.rendered import Rendered, container, environment
-from chart.value_cases import ENV, ENV_FROM, Case, budget_cases, flag, host, pod, pod_cases, probe_cases
+from chart.value_cases import (
+    ENV,
+    ENV_FROM,
+    MOUNT,
+    VOLUME,
+    Case,
+    budget_cases,
+    flag,
+    host,
+    pod,
+    pod_cases,
+    probe_cases,
+)
 
 NAME = "wasmcloud-host-default"
 
@@ -28,8 +40,6 @@ INGRESS = {"runtime": {"ingress": {"enabled": True}}}
 ROUTE = {"runtime": {"httpRoute": {"enabled": True}}}
 NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
 HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
-VOLUME = {"name": "more", "emptyDir": {}}
-MOUNT = {"name": "more", "mountPath": "/more"}
 METRIC = {
     "type": "Resource",
     "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 60}},

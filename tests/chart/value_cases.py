@@ -73,6 +73,8 @@ ENV = {"name": "TZ", "value": "UTC"}
 ENV_FROM = {"configMapRef": {"name": "more"}}
 RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
 PEER = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+VOLUME = {"name": "more", "emptyDir": {}}
+MOUNT = {"name": "more", "mountPath": "/more"}
 RULE = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
 
 GLOBAL = [
@@ -355,6 +357,8 @@ OPERATOR = [
     Case("operator.logFormat", "text", lambda o: flag(operator(o), "log-format"), ["text"]),
     Case("operator.env", [ENV], lambda o: environment(operator(o))["TZ"], "UTC"),
     Case("operator.envFrom", [ENV_FROM], lambda o: container(operator(o))["envFrom"], [ENV_FROM]),
+    Case("operator.volumes", [VOLUME], lambda o: VOLUME in pod(operator(o))["volumes"], True),
+    Case("operator.volumeMounts", [MOUNT], lambda o: MOUNT in container(operator(o))["volumeMounts"], True),
     Case("operator.extraArgs", ["--probe-interval=2"], lambda o: flag(operator(o), "probe-interval"), ["2"]),
     Case(
         "operator.service.type",
