@@ -157,6 +157,12 @@ def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None
     assert objects.names("PodDisruptionBudget") == ["default/wasmcloud-host-plain", "default/wasmcloud-operator"]
 
 
+@pytest.mark.parametrize(("kind", "field"), [("Deployment", "strategy"), ("DaemonSet", "updateStrategy")])
+def test_a_new_host_is_there_before_an_old_one_drains(kind: str, field: str) -> None:
+    hosts = render({"runtime": {"kind": kind}}).one(kind, "wasmcloud-host-default")
+    assert hosts["spec"][field]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
 @pytest.mark.parametrize("length", [1, 53])
 def test_names_fit_however_long_the_release_is_called(length: int, judge: ControlPlane) -> None:
     values = merged(EVERYTHING, {"runtime": {"hostGroups": [{"name": "fifteen-letters"}]}})
