@@ -153,6 +153,16 @@ def test_a_lost_ca_is_made_anew_with_all_it_signed(release: Release) -> None:
         certificate(after[name]).assert_issued_by(certificate(after["wasmcloud-ca"]))
 
 
+def test_a_second_operator_in_a_namespace_is_refused(release: Release) -> None:
+    release.install()
+    with pytest.raises(HelmError, match=f'release "wasmcloud" has its operator in namespace "{release.namespace}"'):
+        release.helm("install", "second", str(CHART), values={})
+    # Hosts alone have nothing that two releases could quarrel about.
+    names = {f"{key}SecretName": f"second-{key.lower()}" for key in ("ca", "natsCert", "runtimeCert")}
+    values = {"operator": {"enabled": False}, "global": {"certificates": names}}
+    release.helm("install", "second", str(CHART), "--dry-run=server", values=values)
+
+
 def test_the_notes_name_what_was_installed(release: Release) -> None:
     notes = release.install(
         {"runtime": {"hostGroups": [{"name": "edge", "http": {"port": 8000}, "service": {"port": 8080}}]}}
