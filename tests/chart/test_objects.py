@@ -222,5 +222,28 @@ def test_helm_test_asks_by_https_and_trusts_the_certificate() -> None:
     variables = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
     assert variables["URL"] == "https://wasmcloud-host-default.default.svc:80/"
     (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tls"]
+    assert variables["SERVER_NAME"] == "wasmcloud-host-default.default.svc"
     assert variables["CA"] == f"{mount['mountPath']}/ca.crt"
     assert [each["secret"]["secretName"] for each in pod["volumes"] if each["name"] == "tls"] == ["mine"]
+
+
+def test_helm_test_is_admitted_where_not_everybody_is() -> None:
+    groups = [{"name": "tested"}, {"name": "other"}]
+    objects = render({"networkPolicy": {"httpFrom": [{"podSelector": {}}]}, "runtime": {"hostGroups": groups}})
+    admitted = [
+        objects.one("NetworkPolicy", f"wasmcloud-host-{group['name']}")["spec"]["ingress"][0]["from"][1:]
+        for group in groups
+    ]
+    labels = objects.one("Pod", "wasmcloud-test")["metadata"]["labels"]
+    assert admitted[1] == []
+    ((peer,), _) = admitted
+    assert peer["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Job", "wasmcloud-cleanup"), ("Pod", "wasmcloud-test")])
+def test_hooks_run_where_the_operator_may(kind: str, name: str) -> None:
+    where = {"nodeSelector": {"pool": "system"}, "tolerations": [{"key": "system", "operator": "Exists"}]}
+    found = render({"operator": where}).one(kind, name)["spec"]
+    spec = found["template"]["spec"] if kind == "Job" else found
+    assert {key: spec[key] for key in where} == where
+    assert spec["containers"][0]["resources"]["limits"]["memory"] == "128Mi"

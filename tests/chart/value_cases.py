@@ -177,7 +177,7 @@ GLOBAL = [
     Case(
         "networkPolicy.httpFrom",
         [PEER],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"][:-1],
         [PEER],
     ),
     Case(
@@ -228,6 +228,7 @@ GLOBAL = [
         ["/b", "/wasmcloud-a"],
     ),
     Case("tests.image", "registry/hello:1", lambda o: test_pod_env(o)["IMAGE"], "registry/hello:1"),
+    Case("tests.serverName", "app.example.com", lambda o: test_pod_env(o)["SERVER_NAME"], "app.example.com"),
     Case("tests.timeoutSeconds", 7, lambda o: test_pod_env(o)["TIMEOUT_S"], "7"),
 ]
 
