@@ -36,7 +36,8 @@ def scaler(objects: Rendered) -> dict[str, object]:
 
 
 SCALED = {"runtime": {"autoscaling": {"enabled": True}}}
-INGRESS = {"runtime": {"ingress": {"enabled": True}}}
+HOSTS = {"runtime": {"ingress": {"hosts": ["b.example.com"]}}}
+INGRESS = {"runtime": {"ingress": {"enabled": True, "hosts": ["b.example.com"]}}}
 ROUTE = {"runtime": {"httpRoute": {"enabled": True}}}
 NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
 HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
@@ -149,7 +150,7 @@ RUNTIME = [
         lambda o: o.one("Service", NAME)["metadata"]["annotations"],
         {"a": "b"},
     ),
-    Case("runtime.ingress.enabled", True, lambda o: o.names("Ingress"), [f"default/{NAME}"]),
+    Case("runtime.ingress.enabled", True, lambda o: o.names("Ingress"), [f"default/{NAME}"], HOSTS),
     Case(
         "runtime.ingress.className",
         "nginx",

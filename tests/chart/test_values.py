@@ -135,6 +135,8 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             {"global": {"tls": {"enabled": False}}, "runtime": {"http": {"tls": {"enabled": True}}}},
             "name one in http.tls.certificate.secretName",
         ),
+        ({"global": {"certificates": {"validityDays": 90, "renewBeforeDays": 90}}}, "would be renewed each time"),
+        ({"runtime": {"ingress": {"enabled": True}}}, "name in ingress.hosts what is routed to it"),
         ({"runtime": {"dataNatsUrl": "nats://a:4222"}}, "this host has no connection for workloads' data yet"),
         ({"global": {"nats": {"dataUrl": "nats://a:4222"}}}, "this host has no connection for workloads' data yet"),
     ],
