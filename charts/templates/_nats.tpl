@@ -1,4 +1,4 @@
-{{/* How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime, data. */}}
+{{/* How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime. */}}
 
 {{- define "wasmcloud.nats.service" -}}
 {{- printf "%s-nats.%s.svc" (include "wasmcloud.fullname" .) .Release.Namespace -}}

@@ -127,9 +127,9 @@ def test_a_tenants_hosts_have_what_they_need_in_its_namespace() -> None:
 
 def test_a_tenant_without_tls_learns_no_password_but_its_own() -> None:
     objects = render(MATRIX["three-tenants-without-tls"])
-    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == {"operator", "runtime", "data"}
+    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == {"operator", "runtime"}
     for namespace in TENANTS:
-        assert set(objects.one("Secret", "wasmcloud-nats-passwords", namespace)["data"]) == {"runtime", "data"}
+        assert set(objects.one("Secret", "wasmcloud-nats-passwords", namespace)["data"]) == {"runtime"}
 
 
 def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None:

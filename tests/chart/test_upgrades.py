@@ -82,7 +82,7 @@ def contents(secrets: dict[str, JsonObject]) -> dict[str, JsonObject]:
 def test_an_upgrade_keeps_certificates_and_passwords(release: Release, values: JsonObject) -> None:
     release.install(values)
     before = release.secrets()
-    assert len(before) == (6 if "nats" in values else 1)
+    assert len(before) == (5 if "nats" in values else 1)
 
     release.upgrade(values)
 
@@ -149,7 +149,7 @@ def test_a_lost_ca_is_made_anew_with_all_it_signed(release: Release) -> None:
     release.upgrade()
 
     after = release.secrets()
-    for name in ("wasmcloud-nats-tls", "wasmcloud-operator-tls", "wasmcloud-runtime-tls", "wasmcloud-data-tls"):
+    for name in ("wasmcloud-nats-tls", "wasmcloud-operator-tls", "wasmcloud-runtime-tls"):
         certificate(after[name]).assert_issued_by(certificate(after["wasmcloud-ca"]))
 
 

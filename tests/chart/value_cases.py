@@ -123,7 +123,7 @@ GLOBAL = [
         "720h",
         {"global": {"certificates": {"certManager": {"enabled": True}}}},
     ),
-    Case("global.certificates.certManager.enabled", True, lambda o: len(o.names("Certificate")), 5),
+    Case("global.certificates.certManager.enabled", True, lambda o: len(o.names("Certificate")), 4),
     *(
         Case(
             f"global.certificates.issuerRef.{key}",
@@ -141,7 +141,6 @@ GLOBAL = [
             "natsCertSecretName",
             "operatorCertSecretName",
             "runtimeCertSecretName",
-            "dataCertSecretName",
         )
     ),
     Case(
