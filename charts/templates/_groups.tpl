@@ -29,6 +29,15 @@
 {{- toJson (uniq $namespaces | sortAlpha) -}}
 {{- end -}}
 
+{{/* The registries that any host group speaks to in plain HTTP, as a JSON list: the operator resolves Artifacts there. */}}
+{{- define "wasmcloud.insecureRegistries" -}}
+{{- $registries := list -}}
+{{- range include "wasmcloud.groups" . | fromJsonArray -}}
+{{- $registries = concat $registries .insecureRegistries -}}
+{{- end -}}
+{{- toJson (uniq $registries | sortAlpha) -}}
+{{- end -}}
+
 {{/* The namespaces whose workloads the operator runs, as a JSON list; empty: all. */}}
 {{- define "wasmcloud.watchNamespaces" -}}
 {{- if .Values.operator.clusterWide -}}

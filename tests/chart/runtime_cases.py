@@ -12,6 +12,7 @@ from chart.value_cases import (
     budget_cases,
     flag,
     host,
+    operator,
     pod,
     pod_cases,
     probe_cases,
@@ -94,7 +95,12 @@ RUNTIME = [
     Case("runtime.maxWorkloads", 50, lambda o: flag(host(o), "max-workloads"), ["50"]),
     Case("runtime.maxConnections", 5000, lambda o: flag(host(o), "max-connections"), ["5000"]),
     Case("runtime.fileImages", ["/a", "/b"], lambda o: flag(host(o), "allow-file-images"), ["/a", "/b"]),
-    Case("runtime.insecureRegistries", ["reg:5000"], lambda o: flag(host(o), "allow-insecure-registry"), ["reg:5000"]),
+    Case(
+        "runtime.insecureRegistries",
+        ["reg:5000"],
+        lambda o: [flag(w(o), "allow-insecure-registry") for w in (operator, host)],
+        [["reg:5000"]] * 2,
+    ),
     Case("runtime.ociCaPath", "/more/ca.crt", lambda o: flag(host(o), "oci-ca-path"), ["/more/ca.crt"]),
     Case("runtime.ociCache.size", "9Gi", lambda o: pod(host(o))["volumes"][1]["emptyDir"]["sizeLimit"], "9Gi"),
     Case(

@@ -247,3 +247,20 @@ def test_hooks_run_where_the_operator_may(kind: str, name: str) -> None:
     spec = found["template"]["spec"] if kind == "Job" else found
     assert {key: spec[key] for key in where} == where
     assert spec["containers"][0]["resources"]["limits"]["memory"] == "128Mi"
+
+
+def test_policies_let_out_what_values_name() -> None:
+    """NATS and registries at other ports than the usual."""
+    urls = "tls://me:secret@[2001:db8::1]:5222, tls://b.example.com,nats://c.example.com:5222"
+    group = {"name": "other", "schedulerNatsUrl": "nats://d:6222", "insecureRegistries": ["reg:5000", "plain"]}
+    values = {"global": {"nats": {"schedulerUrl": urls}}, "runtime": {"hostGroups": [{"name": "default"}, group]}}
+    objects = render(values)
+
+    def ports(policy: str, index: int) -> list[int]:
+        rule = objects.one("NetworkPolicy", policy)["spec"]["egress"][index]
+        assert set(rule) == {"ports"}
+        return [port["port"] for port in rule["ports"]]
+
+    assert ports("wasmcloud-operator", 1) == ports("wasmcloud-host-default", 1) == [5222, 4222]
+    assert ports("wasmcloud-host-other", 1) == [6222]
+    assert sorted(ports("wasmcloud-operator", 3)) == [80, 443, 5000]

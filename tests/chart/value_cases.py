@@ -180,6 +180,21 @@ GLOBAL = [
         [PEER],
     ),
     Case(
+        "networkPolicy.dnsPorts",
+        [53, 5353],
+        lambda o: [
+            {port["port"] for port in o.one("NetworkPolicy", n)["spec"]["egress"][0]["ports"]}
+            for n in ("wasmcloud-operator", "wasmcloud-host-default")
+        ],
+        [{53, 5353}] * 2,
+    ),
+    Case(
+        "networkPolicy.operator.apiPorts",
+        [8443],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][2]["ports"],
+        [{"protocol": "TCP", "port": 8443}],
+    ),
+    Case(
         "networkPolicy.operator.egress",
         [RULE],
         lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][-1],
