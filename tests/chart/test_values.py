@@ -100,9 +100,22 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return node
 
 
+def test_names_of_wasmcloud_v2_mean_the_same() -> None:
+    names = {"allowHostLoopback": True, "denySpecialRanges": False, "denyPrivateRanges": True}
+    theirs = {"gateway": {"enabled": False}, "runtime": {"hostGroups": [{"name": "a", "networking": names}]}}
+    here = {"runtime": {"hostGroups": [{"name": "a", **names}]}}
+    hosts = [render(values).one("Deployment", "wasmcloud-host-a") for values in (theirs, here)]
+    assert (
+        hosts[0]
+        == hosts[1]
+        != render({"runtime": {"hostGroups": [{"name": "a"}]}}).one("Deployment", "wasmcloud-host-a")
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
+        ({"gateway": {"enabled": True}}, "gateway"),
         ({"oprator": {}}, "additional properties 'oprator' not allowed"),
         ({"runtime": {"hostGroups": [{"name": "a", "replica": 1}]}}, "additional properties 'replica' not allowed"),
         ({"runtime": {"hostGroups": [{"replicas": 1}]}}, "missing property 'name'"),
