@@ -193,7 +193,7 @@ def test_uninstall_leaves_the_definitions_and_nothing_else(release: Release) -> 
     assert release.api.kubectl("get", "crd", "workloads.runtime.wasmcloud.dev", "--output", "name")
 
 
-def test_uninstall_changes_nothing_while_a_watched_namespace_is_missing(release: Release) -> None:
+def test_uninstall_deletes_nothing_while_a_watched_namespace_is_missing(release: Release) -> None:
     """Its hooks could not all run: another tenant's workloads would keep finalizers that nobody lifts."""
     tenant = f"{release.namespace}-tenant"
     release.api.kubectl("create", "namespace", tenant)
@@ -203,9 +203,25 @@ def test_uninstall_changes_nothing_while_a_watched_namespace_is_missing(release:
     with pytest.raises(HelmError, match=f'namespaces "{tenant}" not found'):
         release.helm("uninstall", "wasmcloud")
 
-    assert release.api.kubectl("get", "deployment", "wasmcloud-operator", "--namespace", release.namespace)
-    # As the documents say: take it out of the values, then uninstall.
+    operator = ["get", "deployment", "wasmcloud-operator", "--ignore-not-found", "--namespace", release.namespace]
+    assert release.api.kubectl(*operator)
+    # As the documents say: with the namespace there again it goes on. Nobody here runs the last hook's Job.
+    release.api.kubectl("create", "namespace", tenant)
+    with pytest.raises(HelmError, match=r"post-delete|timed out"):
+        release.helm("uninstall", "wasmcloud", "--timeout", "5s")
+    assert not release.api.kubectl(*operator)
+    release.api.kubectl("delete", "namespace", tenant, "--wait=false")
+
+
+def test_a_tenant_is_taken_out_though_its_namespace_is_gone(release: Release) -> None:
+    tenant = f"{release.namespace}-tenant"
+    release.api.kubectl("create", "namespace", tenant)
+    release.install({"operator": {"watchNamespaces": [release.namespace, tenant]}})
+    release.api.kubectl("delete", "namespace", tenant)
+
     release.upgrade({"operator": {"watchNamespaces": [release.namespace]}})
+
+    assert tenant not in release.helm("get", "hooks", "wasmcloud")
     release.helm("uninstall", "wasmcloud", "--no-hooks")
 
 
