@@ -12,6 +12,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -52,20 +53,32 @@ def release(workload: dict) -> None:
         call("PATCH", f"{GROUP}/namespaces/{metadata['namespace']}/workloads/{metadata['name']}", body)
 
 
+def release_all(namespace: str) -> None:
+    """Take our finalizer off all Workloads below a path: of a namespace, or of all of them."""
+    for workload in call("GET", f"{GROUP}{namespace}/workloads").get("items", []):
+        release(workload)
+
+
+def delete_own(namespace: str) -> None:
+    """Delete what is in the operator's namespace."""
+    hosts = f"{GROUP}/namespaces/{namespace}/hosts"
+    for host in call("GET", hosts).get("items", []):
+        call("DELETE", f"{hosts}/{host['metadata']['name']}")
+    call("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/wasmcloud-operator")
+
+
 def main() -> None:
-    """Clean up; exits with what the API server said when it refuses."""
+    """Clean up; exits with what the API server refused, after all else is done. The Job then tries again."""
     watched = [f"/namespaces/{name}" for name in os.environ["WATCHED"].split(",") if name] or [""]
-    try:
-        for namespace in watched:
-            for workload in call("GET", f"{GROUP}{namespace}/workloads").get("items", []):
-                release(workload)
-        hosts = f"{GROUP}/namespaces/{os.environ['NAMESPACE']}/hosts"
-        for host in call("GET", hosts).get("items", []):
-            call("DELETE", f"{hosts}/{host['metadata']['name']}")
-        leases = f"/apis/coordination.k8s.io/v1/namespaces/{os.environ['NAMESPACE']}/leases"
-        call("DELETE", f"{leases}/wasmcloud-operator")
-    except urllib.error.HTTPError as error:
-        sys.exit(f"{error.url}: {error.code} {error.read().decode()}")
+    steps = [*(partial(release_all, namespace) for namespace in watched), partial(delete_own, os.environ["NAMESPACE"])]
+    refusals = []
+    for step in steps:
+        try:
+            step()
+        except urllib.error.HTTPError as error:
+            refusals.append(f"{error.url}: {error.code} {error.read().decode()}")
+    if refusals:
+        sys.exit("\n".join(refusals))
 
 
 if __name__ == "__main__":

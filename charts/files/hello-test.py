@@ -1,6 +1,7 @@
 """What `helm test` runs: deploys a component through the operator, fetches it through the host group's Service.
 
-Environment: NAMESPACE, HOST_GROUP, ENVIRONMENT (may be empty), IMAGE, URL, CA (a PEM file, may be empty), TIMEOUT_S.
+Environment: NAMESPACE, HOST_GROUP, ENVIRONMENT (may be empty), IMAGE, URL, CA (a PEM file, may be empty), SERVER_NAME
+(in the certificate), TIMEOUT_S.
 """
 # ruff: noqa: INP001, S310  # no package: mounted into a pod; the URLs are the chart's own
 
@@ -60,9 +61,20 @@ def remove() -> None:
             raise
 
 
+class NamedContext(ssl.SSLContext):
+    """Wants SERVER_NAME in the certificate: one for public names doesn't have the Service's, which is connected to."""
+
+    def wrap_socket(self, *args: object, **more: object) -> ssl.SSLSocket:
+        """As any context does, but for the name."""
+        return super().wrap_socket(*args, **{**more, "server_hostname": os.environ["SERVER_NAME"]})
+
+
 def fetch() -> str:
     """Return the component's answer. Raises OSError."""
-    context = ssl.create_default_context(cafile=os.environ["CA"]) if os.environ["CA"] else None
+    context = None
+    if os.environ["CA"]:
+        context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(os.environ["CA"])
     request = urllib.request.Request(os.environ["URL"], headers={"Host": NAME})
     with urllib.request.urlopen(request, context=context, timeout=5) as reply:
         return reply.read().decode()

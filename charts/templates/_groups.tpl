@@ -1,7 +1,9 @@
 {{/* A host group with the defaults of `runtime` filled in, as YAML: dict "root" $ "group" an entry of hostGroups. */}}
 {{- define "wasmcloud.group" -}}
 {{- $defaults := omit .root.Values.runtime "hostGroups" -}}
-{{- $group := mergeOverwrite (deepCopy $defaults) (deepCopy .group) -}}
+{{- /* wasmCloud v2 has some of a group's values below `networking`. */ -}}
+{{- $given := merge (omit .group "networking") (.group.networking | default dict) -}}
+{{- $group := mergeOverwrite (deepCopy $defaults) (deepCopy $given) -}}
 {{- range $key := list "env" "envFrom" "extraArgs" -}}
 {{- $_ := set $group $key (concat (index $defaults $key) (get $.group $key | default list)) -}}
 {{- end -}}
@@ -27,6 +29,15 @@
 {{- $namespaces = append $namespaces .namespace -}}
 {{- end -}}
 {{- toJson (uniq $namespaces | sortAlpha) -}}
+{{- end -}}
+
+{{/* The registries that any host group speaks to in plain HTTP, as a JSON list: the operator resolves Artifacts there. */}}
+{{- define "wasmcloud.insecureRegistries" -}}
+{{- $registries := list -}}
+{{- range include "wasmcloud.groups" . | fromJsonArray -}}
+{{- $registries = concat $registries .insecureRegistries -}}
+{{- end -}}
+{{- toJson (uniq $registries | sortAlpha) -}}
 {{- end -}}
 
 {{/* The namespaces whose workloads the operator runs, as a JSON list; empty: all. */}}

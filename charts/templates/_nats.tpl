@@ -1,4 +1,4 @@
-{{/* How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime, data. */}}
+{{/* How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime. */}}
 
 {{- define "wasmcloud.nats.service" -}}
 {{- printf "%s-nats.%s.svc" (include "wasmcloud.fullname" .) .Release.Namespace -}}
@@ -29,13 +29,32 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+The variable of a role's connection, unless the user's own `env` has it, since names may not repeat: as wasmcloud.nats.url,
+and "name" the variable's "env" the user's.
+*/}}
+{{- define "wasmcloud.nats.env" -}}
+{{- $isGiven := false -}}
+{{- range .env }}{{ if eq .name $.name }}{{ $isGiven = true }}{{ end }}{{ end -}}
+{{- if not $isGiven }}
+{{- include "wasmcloud.nats.passwordEnv" . }}
+- name: {{ .name }}
+  value: {{ include "wasmcloud.nats.url" . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The Secret with NATS' passwords. */}}
+{{- define "wasmcloud.nats.passwords" -}}
+{{- .Values.global.certificates.natsPasswordsSecretName | default (printf "%s-nats-passwords" (include "wasmcloud.fullname" .)) -}}
+{{- end -}}
+
 {{/* A role's password, for the URL's $(...): as wasmcloud.nats.url. */}}
 {{- define "wasmcloud.nats.passwordEnv" -}}
 {{- if and (include "wasmcloud.nats.byPassword" .root) (not .url) }}
 - name: NATS_{{ upper .role }}_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "wasmcloud.fullname" .root }}-nats-passwords
+      name: {{ include "wasmcloud.nats.passwords" .root }}
       key: {{ .role }}
 {{- end }}
 {{- end -}}

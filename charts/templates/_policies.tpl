@@ -2,22 +2,35 @@
 
 {{- define "wasmcloud.policy.dns" -}}
 - ports:
-    - { protocol: UDP, port: 53 }
-    - { protocol: TCP, port: 53 }
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - { protocol: UDP, port: {{ . }} }
+    - { protocol: TCP, port: {{ . }} }
+    {{- end }}
 {{- end -}}
 
-{{/* dict "root" $ "pods" the peer of the chart's own NATS. */}}
+{{/* dict "pods" the peer of the chart's own NATS "url" one that somebody gave, or "". */}}
 {{- define "wasmcloud.policy.toNats" -}}
-{{- if .root.Values.nats.enabled -}}
+{{- if .url -}}
+# NATS of one's own, wherever it is.
+{{ include "wasmcloud.policy.toPorts" (dict "addresses" (splitList "," .url) "default" "4222") }}
+{{- else -}}
 - to:
     - {{ toJson .pods }}
   ports:
     - { protocol: TCP, port: 4222 }
-{{- else -}}
-# NATS of one's own, wherever it is.
-- ports:
-    - { protocol: TCP, port: 4222 }
 {{- end -}}
+{{- end -}}
+
+{{/* To the ports of all addresses, wherever they are: dict "addresses" a list of host[:port] or URLs "default" a port. */}}
+{{- define "wasmcloud.policy.toPorts" -}}
+{{- $ports := list -}}
+{{- range .addresses -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" (trim . | trimSuffix "/") | trimPrefix ":" | default $.default) -}}
+{{- end -}}
+- ports:
+    {{- range uniq $ports }}
+    - { protocol: TCP, port: {{ . }} }
+    {{- end }}
 {{- end -}}
 
 {{/* dict "root" $ "port" the port's name. */}}

@@ -10,7 +10,7 @@ TENANTS = ("team-a", "team-b", "team-c")
 
 EVERYTHING: JsonObject = {
     "serviceMonitor": {"enabled": True},
-    "nats": {"replicas": 3},
+    "nats": {"replicas": 3, "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}},
     "runtime": {
         "autoscaling": {"enabled": True},
         "http": {"tls": {"enabled": True, "certificate": {"generate": {"domains": ["a.example.com"]}}}},
@@ -44,6 +44,10 @@ def tenants(**group: Any) -> JsonObject:
     return {"operator": {"allowSharedHosts": False}, "runtime": {"hostGroups": groups}}
 
 
+def from_secret(variable: str) -> JsonObject:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": "nats-of-ones-own", "key": "url"}}}
+
+
 MATRIX: dict[str, JsonObject] = {
     "default": {},
     "cluster-wide": {"operator": {"clusterWide": True}},
@@ -60,6 +64,12 @@ MATRIX: dict[str, JsonObject] = {
             "nats": {"schedulerUrl": "tls://a.example.com:4222,tls://b.example.com:4222"},
             "certificates": {"generate": False},
         },
+    },
+    "nats-of-ones-own-by-password": {
+        "nats": {"enabled": False},
+        "global": {"nats": {"schedulerUrl": "tls://a.example.com:4222"}, "tls": {"enabled": False}},
+        "operator": {"env": [from_secret("WASMCLOUD_OPERATOR_NATS_URL")]},
+        "runtime": {"env": [from_secret("WASMCLOUD_HOST_SCHEDULER_NATS_URL")]},
     },
     "ipv6": {"global": {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}},
     "no-tls": {"global": {"tls": {"enabled": False}}, "nats": {"replicas": 3}},

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from chart.rendered import Rendered, container, environment
-from chart.value_cases import ENV, ENV_FROM, Case, budget_cases, flag, host, pod, pod_cases, probe_cases
+from chart.value_cases import (
+    ENV,
+    ENV_FROM,
+    MOUNT,
+    VOLUME,
+    Case,
+    budget_cases,
+    flag,
+    host,
+    operator,
+    pod,
+    pod_cases,
+    probe_cases,
+)
 
 NAME = "wasmcloud-host-default"
 
@@ -24,12 +37,11 @@ def scaler(objects: Rendered) -> dict[str, object]:
 
 
 SCALED = {"runtime": {"autoscaling": {"enabled": True}}}
-INGRESS = {"runtime": {"ingress": {"enabled": True}}}
+HOSTS = {"runtime": {"ingress": {"hosts": ["b.example.com"]}}}
+INGRESS = {"runtime": {"ingress": {"enabled": True, "hosts": ["b.example.com"]}}}
 ROUTE = {"runtime": {"httpRoute": {"enabled": True}}}
 NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
 HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
-VOLUME = {"name": "more", "emptyDir": {}}
-MOUNT = {"name": "more", "mountPath": "/more"}
 METRIC = {
     "type": "Resource",
     "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 60}},
@@ -83,7 +95,12 @@ RUNTIME = [
     Case("runtime.maxWorkloads", 50, lambda o: flag(host(o), "max-workloads"), ["50"]),
     Case("runtime.maxConnections", 5000, lambda o: flag(host(o), "max-connections"), ["5000"]),
     Case("runtime.fileImages", ["/a", "/b"], lambda o: flag(host(o), "allow-file-images"), ["/a", "/b"]),
-    Case("runtime.insecureRegistries", ["reg:5000"], lambda o: flag(host(o), "allow-insecure-registry"), ["reg:5000"]),
+    Case(
+        "runtime.insecureRegistries",
+        ["reg:5000"],
+        lambda o: [flag(w(o), "allow-insecure-registry") for w in (operator, host)],
+        [["reg:5000"]] * 2,
+    ),
     Case("runtime.ociCaPath", "/more/ca.crt", lambda o: flag(host(o), "oci-ca-path"), ["/more/ca.crt"]),
     Case("runtime.ociCache.size", "9Gi", lambda o: pod(host(o))["volumes"][1]["emptyDir"]["sizeLimit"], "9Gi"),
     Case(
@@ -139,7 +156,7 @@ RUNTIME = [
         lambda o: o.one("Service", NAME)["metadata"]["annotations"],
         {"a": "b"},
     ),
-    Case("runtime.ingress.enabled", True, lambda o: o.names("Ingress"), [f"default/{NAME}"]),
+    Case("runtime.ingress.enabled", True, lambda o: o.names("Ingress"), [f"default/{NAME}"], HOSTS),
     Case(
         "runtime.ingress.className",
         "nginx",

@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import nats.errors
@@ -34,7 +35,11 @@ from ground.nats import nats_server_binary
 from ground.process import Process, free_ports
 from ground.wait import eventually
 
-ROLES = ("operator", "runtime", "data")
+# Somebody in the account of workloads' data, for whom the chart makes no login yet: a name in a certificate of the
+# chart's CA, or a password.
+DATA = "data.example.com"
+HTTPS = {"enabled": True, "certificate": {"generate": {"domains": [DATA]}}}
+VALUES = {"certificates": {"runtime": {"http": {"tls": HTTPS}}}, "passwords": {"global": {"tls": {"enabled": False}}}}
 
 
 class Cluster:
@@ -49,11 +54,13 @@ class Cluster:
     async def role(self, role: str, server: int = 0) -> AsyncIterator[Login]:
         port = self.servers[server].ports.client
         if "default/wasmcloud-ca" in self.objects.names("Secret"):
-            async with login(port, tls=self.context(f"wasmcloud-{role}-tls")) as found:
+            secret = "wasmcloud-host-default-http-tls" if role == "data" else f"wasmcloud-{role}-tls"
+            async with login(port, tls=self.context(secret)) as found:
                 yield found
         else:
-            password = secret_data(self.objects, "wasmcloud-nats-passwords")[role]
-            async with login(port, user={"user": role, "password": password}) as found:
+            passwords = {**secret_data(self.objects, "wasmcloud-nats-passwords"), "data": DATA}
+            user = DATA if role == "data" else role
+            async with login(port, user={"user": user, "password": passwords[role]}) as found:
                 yield found
 
     def context(self, secret: str) -> ssl.SSLContext:
@@ -62,9 +69,20 @@ class Cluster:
         return tls_context(secret_data(self.objects, secret), directory)
 
 
-@pytest.fixture(scope="module", params=["certificates", "passwords"])
+def with_data_user(objects: Rendered) -> Rendered:
+    """The account's permissions stay as the chart has them."""
+    copied = Rendered(deepcopy(objects.objects))
+    files = copied.one("ConfigMap", "wasmcloud-nats")["data"]
+    assert files["nats.conf"].count("jetstream: enabled") == 1
+    password = "" if "verify_and_map" in files["nats.conf"] else f', password: "{DATA}"'
+    user = f'jetstream: enabled, users: [{{ user: "{DATA}"{password} }}]'
+    files["nats.conf"] = files["nats.conf"].replace("jetstream: enabled", user)
+    return copied
+
+
+@pytest.fixture(scope="module", params=VALUES)
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    objects = render({} if request.param == "certificates" else {"global": {"tls": {"enabled": False}}})
+    objects = with_data_user(render(VALUES[request.param]))
     directory = tmp_path_factory.mktemp("chart-nats")
     with servers(objects, directory) as running:
         yield Cluster(objects, running, directory)
@@ -150,6 +168,13 @@ async def test_workloads_data_hears_nothing_of_control(cluster: Cluster) -> None
         await data.client.publish("mine", b"")
         assert (await everything.next_msg(10)).subject == "mine"
         assert everything.pending_msgs == 0
+
+
+def test_the_chart_gives_nobody_a_login_for_workloads_data() -> None:
+    for objects in (render(), render(MATRIX["no-tls"])):
+        assert [name for kind in ("Secret", "Certificate") for name in objects.names(kind) if "data" in name] == []
+        account = objects.one("ConfigMap", "wasmcloud-nats")["data"]["nats.conf"].partition("  data {")[2]
+        assert "user" not in account.partition("\n  }\n")[0]
 
 
 async def test_jetstream_is_for_workloads_data_alone(cluster: Cluster) -> None:

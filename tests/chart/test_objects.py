@@ -127,9 +127,9 @@ def test_a_tenants_hosts_have_what_they_need_in_its_namespace() -> None:
 
 def test_a_tenant_without_tls_learns_no_password_but_its_own() -> None:
     objects = render(MATRIX["three-tenants-without-tls"])
-    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == {"operator", "runtime", "data"}
+    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == {"operator", "runtime"}
     for namespace in TENANTS:
-        assert set(objects.one("Secret", "wasmcloud-nats-passwords", namespace)["data"]) == {"runtime", "data"}
+        assert set(objects.one("Secret", "wasmcloud-nats-passwords", namespace)["data"]) == {"runtime"}
 
 
 def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None:
@@ -155,6 +155,12 @@ def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None
     assert container(big)["args"][-2:] == ["--max-memory=1G", "--request-timeout=5"]
     assert "--no-deny-special-ranges" in container(big)["args"]
     assert objects.names("PodDisruptionBudget") == ["default/wasmcloud-host-plain", "default/wasmcloud-operator"]
+
+
+@pytest.mark.parametrize(("kind", "field"), [("Deployment", "strategy"), ("DaemonSet", "updateStrategy")])
+def test_a_new_host_is_there_before_an_old_one_drains(kind: str, field: str) -> None:
+    hosts = render({"runtime": {"kind": kind}}).one(kind, "wasmcloud-host-default")
+    assert hosts["spec"][field]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
 @pytest.mark.parametrize("length", [1, 53])
@@ -216,5 +222,45 @@ def test_helm_test_asks_by_https_and_trusts_the_certificate() -> None:
     variables = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
     assert variables["URL"] == "https://wasmcloud-host-default.default.svc:80/"
     (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tls"]
+    assert variables["SERVER_NAME"] == "wasmcloud-host-default.default.svc"
     assert variables["CA"] == f"{mount['mountPath']}/ca.crt"
     assert [each["secret"]["secretName"] for each in pod["volumes"] if each["name"] == "tls"] == ["mine"]
+
+
+def test_helm_test_is_admitted_where_not_everybody_is() -> None:
+    groups = [{"name": "tested"}, {"name": "other"}]
+    objects = render({"networkPolicy": {"httpFrom": [{"podSelector": {}}]}, "runtime": {"hostGroups": groups}})
+    admitted = [
+        objects.one("NetworkPolicy", f"wasmcloud-host-{group['name']}")["spec"]["ingress"][0]["from"][1:]
+        for group in groups
+    ]
+    labels = objects.one("Pod", "wasmcloud-test")["metadata"]["labels"]
+    assert admitted[1] == []
+    ((peer,), _) = admitted
+    assert peer["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Job", "wasmcloud-cleanup"), ("Pod", "wasmcloud-test")])
+def test_hooks_run_where_the_operator_may(kind: str, name: str) -> None:
+    where = {"nodeSelector": {"pool": "system"}, "tolerations": [{"key": "system", "operator": "Exists"}]}
+    found = render({"operator": where}).one(kind, name)["spec"]
+    spec = found["template"]["spec"] if kind == "Job" else found
+    assert {key: spec[key] for key in where} == where
+    assert spec["containers"][0]["resources"]["limits"]["memory"] == "128Mi"
+
+
+def test_policies_let_out_what_values_name() -> None:
+    """NATS and registries at other ports than the usual."""
+    urls = "tls://me:secret@[2001:db8::1]:5222, tls://b.example.com,nats://c.example.com:5222"
+    group = {"name": "other", "schedulerNatsUrl": "nats://d:6222", "insecureRegistries": ["reg:5000", "plain"]}
+    values = {"global": {"nats": {"schedulerUrl": urls}}, "runtime": {"hostGroups": [{"name": "default"}, group]}}
+    objects = render(values)
+
+    def ports(policy: str, index: int) -> list[int]:
+        rule = objects.one("NetworkPolicy", policy)["spec"]["egress"][index]
+        assert set(rule) == {"ports"}
+        return [port["port"] for port in rule["ports"]]
+
+    assert ports("wasmcloud-operator", 1) == ports("wasmcloud-host-default", 1) == [5222, 4222]
+    assert ports("wasmcloud-host-other", 1) == [6222]
+    assert sorted(ports("wasmcloud-operator", 3)) == [80, 443, 5000]

@@ -18,6 +18,7 @@ POD = {
     "metadata.uid": "0c7b1c58-6a0f-4d5e-8d1e-000000000001",
     "status.podIP": "10.244.0.7",
 }
+OWN_URL = "nats://me:secret@nats.example.com:4222"
 
 
 class Started:
@@ -51,7 +52,8 @@ class Started:
             elif "fieldRef" in value:
                 filled[name] = POD[value["fieldRef"]["fieldPath"]]
             else:
-                filled[name] = f"password-of-{value['secretKeyRef']['key']}"
+                key = value["secretKeyRef"]["key"]
+                filled[name] = OWN_URL if key == "url" else f"password-of-{key}"
         return filled
 
 
@@ -87,6 +89,17 @@ def test_logins_without_tls_are_in_the_urls(tmp_path: Path, monkeypatch: pytest.
     assert other.scheduler_nats_url.get_secret_value() == (
         "nats://runtime:password-of-runtime@wasmcloud-nats.default.svc:4222"
     )
+
+
+def test_a_url_of_the_users_own_takes_the_place_of_the_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = render(MATRIX["nats-of-ones-own-by-password"])
+    (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")
+    for workload in (operator, host):
+        names = [each["name"] for each in container(workload)["env"]]
+        assert len(names) == len(set(names)), "server-side apply refuses a repeated name"
+    read = operator_settings.read_settings(Started(operator, tmp_path, monkeypatch).arguments)
+    other = host_settings.read_settings(Started(host, tmp_path, monkeypatch).arguments)
+    assert read.nats_url.get_secret_value() == other.scheduler_nats_url.get_secret_value() == OWN_URL
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import yaml
 from chart.rendered import JsonObject, merged
 from chart.x509 import certificate
 from ground.control_plane import ControlPlane
-from ground.helm import CHART, helm
+from ground.helm import CHART, HelmError, helm
 from ground.wait import eventually
 
 # Other releases have the CustomResourceDefinitions here; a test of their own looks at those.
@@ -82,7 +82,7 @@ def contents(secrets: dict[str, JsonObject]) -> dict[str, JsonObject]:
 def test_an_upgrade_keeps_certificates_and_passwords(release: Release, values: JsonObject) -> None:
     release.install(values)
     before = release.secrets()
-    assert len(before) == (6 if "nats" in values else 1)
+    assert len(before) == (5 if "nats" in values else 1)
 
     release.upgrade(values)
 
@@ -149,8 +149,18 @@ def test_a_lost_ca_is_made_anew_with_all_it_signed(release: Release) -> None:
     release.upgrade()
 
     after = release.secrets()
-    for name in ("wasmcloud-nats-tls", "wasmcloud-operator-tls", "wasmcloud-runtime-tls", "wasmcloud-data-tls"):
+    for name in ("wasmcloud-nats-tls", "wasmcloud-operator-tls", "wasmcloud-runtime-tls"):
         certificate(after[name]).assert_issued_by(certificate(after["wasmcloud-ca"]))
+
+
+def test_a_second_operator_in_a_namespace_is_refused(release: Release) -> None:
+    release.install()
+    with pytest.raises(HelmError, match=f'release "wasmcloud" has its operator in namespace "{release.namespace}"'):
+        release.helm("install", "second", str(CHART), values={})
+    # Hosts alone have nothing that two releases could quarrel about.
+    names = {f"{key}SecretName": f"second-{key.lower()}" for key in ("ca", "natsCert", "runtimeCert")}
+    values = {"operator": {"enabled": False}, "global": {"certificates": names}}
+    release.helm("install", "second", str(CHART), "--dry-run=server", values=values)
 
 
 def test_the_notes_name_what_was_installed(release: Release) -> None:
@@ -181,6 +191,38 @@ def test_uninstall_leaves_the_definitions_and_nothing_else(release: Release) -> 
 
     eventually(is_empty, within_s=30)
     assert release.api.kubectl("get", "crd", "workloads.runtime.wasmcloud.dev", "--output", "name")
+
+
+def test_uninstall_deletes_nothing_while_a_watched_namespace_is_missing(release: Release) -> None:
+    """Its hooks could not all run: another tenant's workloads would keep finalizers that nobody lifts."""
+    tenant = f"{release.namespace}-tenant"
+    release.api.kubectl("create", "namespace", tenant)
+    release.install({"operator": {"watchNamespaces": [release.namespace, tenant]}})
+    release.api.kubectl("delete", "namespace", tenant)
+
+    with pytest.raises(HelmError, match=f'namespaces "{tenant}" not found'):
+        release.helm("uninstall", "wasmcloud")
+
+    operator = ["get", "deployment", "wasmcloud-operator", "--ignore-not-found", "--namespace", release.namespace]
+    assert release.api.kubectl(*operator)
+    # As the documents say: with the namespace there again it goes on. Nobody here runs the last hook's Job.
+    release.api.kubectl("create", "namespace", tenant)
+    with pytest.raises(HelmError, match=r"post-delete|timed out"):
+        release.helm("uninstall", "wasmcloud", "--timeout", "5s")
+    assert not release.api.kubectl(*operator)
+    release.api.kubectl("delete", "namespace", tenant, "--wait=false")
+
+
+def test_a_tenant_is_taken_out_though_its_namespace_is_gone(release: Release) -> None:
+    tenant = f"{release.namespace}-tenant"
+    release.api.kubectl("create", "namespace", tenant)
+    release.install({"operator": {"watchNamespaces": [release.namespace, tenant]}})
+    release.api.kubectl("delete", "namespace", tenant)
+
+    release.upgrade({"operator": {"watchNamespaces": [release.namespace]}})
+
+    assert tenant not in release.helm("get", "hooks", "wasmcloud")
+    release.helm("uninstall", "wasmcloud", "--no-hooks")
 
 
 def test_definitions_are_upgraded_with_the_chart(release: Release) -> None:

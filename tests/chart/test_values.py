@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 import yaml
+from chart.nats_cases import NATS
 from chart.rendered import merged, nested, render
 from chart.runtime_cases import RUNTIME
-from chart.value_cases import GLOBAL, NATS, OPERATOR, Case
+from chart.value_cases import GLOBAL, OPERATOR, Case
 from ground.helm import CHART, HelmError, helm
 
 WITHOUT_CRDS = {"crds": {"enabled": False}}  # half the time of a call of helm
 CASES = [*GLOBAL, *OPERATOR, *NATS, *RUNTIME]
+WITHOUT_EFFECT = {"global.certificates.dataCertSecretName"}
 REFUSED_ONLY = {
     "global.nats.dataUrl",
     "runtime.dataNatsUrl",
@@ -41,7 +43,7 @@ def test_a_value_shows_its_effect(case: Case) -> None:
 
 def test_every_value_has_a_case() -> None:
     documented = set(documented_paths())
-    assert {case.path for case in CASES} | REFUSED_ONLY == documented
+    assert {case.path for case in CASES} | REFUSED_ONLY | WITHOUT_EFFECT == documented
 
 
 def test_generated_files_are_up_to_date() -> None:
@@ -98,9 +100,22 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return node
 
 
+def test_names_of_wasmcloud_v2_mean_the_same() -> None:
+    names = {"allowHostLoopback": True, "denySpecialRanges": False, "denyPrivateRanges": True}
+    theirs = {"gateway": {"enabled": False}, "runtime": {"hostGroups": [{"name": "a", "networking": names}]}}
+    here = {"runtime": {"hostGroups": [{"name": "a", **names}]}}
+    hosts = [render(values).one("Deployment", "wasmcloud-host-a") for values in (theirs, here)]
+    assert (
+        hosts[0]
+        == hosts[1]
+        != render({"runtime": {"hostGroups": [{"name": "a"}]}}).one("Deployment", "wasmcloud-host-a")
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
+        ({"gateway": {"enabled": True}}, "value must be false"),
         ({"oprator": {}}, "additional properties 'oprator' not allowed"),
         ({"runtime": {"hostGroups": [{"name": "a", "replica": 1}]}}, "additional properties 'replica' not allowed"),
         ({"runtime": {"hostGroups": [{"replicas": 1}]}}, "missing property 'name'"),
@@ -134,6 +149,8 @@ def resolve(schema: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             {"global": {"tls": {"enabled": False}}, "runtime": {"http": {"tls": {"enabled": True}}}},
             "name one in http.tls.certificate.secretName",
         ),
+        ({"global": {"certificates": {"validityDays": 90, "renewBeforeDays": 90}}}, "would be renewed each time"),
+        ({"runtime": {"ingress": {"enabled": True}}}, "name in ingress.hosts what is routed to it"),
         ({"runtime": {"dataNatsUrl": "nats://a:4222"}}, "this host has no connection for workloads' data yet"),
         ({"global": {"nats": {"dataUrl": "nats://a:4222"}}}, "this host has no connection for workloads' data yet"),
     ],

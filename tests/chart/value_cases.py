@@ -49,6 +49,10 @@ def config(objects: Rendered) -> str:
     return text
 
 
+def secret_variables(workload: JsonObject) -> list[JsonObject]:
+    return [e for e in container(workload)["env"] if "secretKeyRef" in e.get("valueFrom", {})]
+
+
 def images(objects: Rendered) -> list[str]:
     return [container(workload)["image"] for workload in (operator(objects), nats(objects), host(objects))]
 
@@ -69,6 +73,8 @@ ENV = {"name": "TZ", "value": "UTC"}
 ENV_FROM = {"configMapRef": {"name": "more"}}
 RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
 PEER = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+VOLUME = {"name": "more", "emptyDir": {}}
+MOUNT = {"name": "more", "mountPath": "/more"}
 RULE = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
 
 GLOBAL = [
@@ -117,7 +123,7 @@ GLOBAL = [
         "720h",
         {"global": {"certificates": {"certManager": {"enabled": True}}}},
     ),
-    Case("global.certificates.certManager.enabled", True, lambda o: len(o.names("Certificate")), 5),
+    Case("global.certificates.certManager.enabled", True, lambda o: len(o.names("Certificate")), 4),
     *(
         Case(
             f"global.certificates.issuerRef.{key}",
@@ -135,8 +141,17 @@ GLOBAL = [
             "natsCertSecretName",
             "operatorCertSecretName",
             "runtimeCertSecretName",
-            "dataCertSecretName",
         )
+    ),
+    Case(
+        "global.certificates.natsPasswordsSecretName",
+        "mine",
+        lambda o: (
+            o.names("Secret"),
+            {e["valueFrom"]["secretKeyRef"]["name"] for w in (operator, nats, host) for e in secret_variables(w(o))},
+        ),
+        ([], {"mine"}),
+        {"global": {"tls": {"enabled": False}}, "nats": {"replicas": 3}},
     ),
     Case("global.ipFamilies", ["IPv6"], lambda o: services(o, "ipFamilies"), [["IPv6"]] * 4),
     Case("global.ipFamilyPolicy", "PreferDualStack", lambda o: services(o, "ipFamilyPolicy"), ["PreferDualStack"] * 4),
@@ -161,8 +176,23 @@ GLOBAL = [
     Case(
         "networkPolicy.httpFrom",
         [PEER],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"][:-1],
         [PEER],
+    ),
+    Case(
+        "networkPolicy.dnsPorts",
+        [53, 5353],
+        lambda o: [
+            {port["port"] for port in o.one("NetworkPolicy", n)["spec"]["egress"][0]["ports"]}
+            for n in ("wasmcloud-operator", "wasmcloud-host-default")
+        ],
+        [{53, 5353}] * 2,
+    ),
+    Case(
+        "networkPolicy.operator.apiPorts",
+        [8443],
+        lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][2]["ports"],
+        [{"protocol": "TCP", "port": 8443}],
     ),
     Case(
         "networkPolicy.operator.egress",
@@ -212,6 +242,7 @@ GLOBAL = [
         ["/b", "/wasmcloud-a"],
     ),
     Case("tests.image", "registry/hello:1", lambda o: test_pod_env(o)["IMAGE"], "registry/hello:1"),
+    Case("tests.serverName", "app.example.com", lambda o: test_pod_env(o)["SERVER_NAME"], "app.example.com"),
     Case("tests.timeoutSeconds", 7, lambda o: test_pod_env(o)["TIMEOUT_S"], "7"),
 ]
 
@@ -341,6 +372,8 @@ OPERATOR = [
     Case("operator.logFormat", "text", lambda o: flag(operator(o), "log-format"), ["text"]),
     Case("operator.env", [ENV], lambda o: environment(operator(o))["TZ"], "UTC"),
     Case("operator.envFrom", [ENV_FROM], lambda o: container(operator(o))["envFrom"], [ENV_FROM]),
+    Case("operator.volumes", [VOLUME], lambda o: VOLUME in pod(operator(o))["volumes"], True),
+    Case("operator.volumeMounts", [MOUNT], lambda o: MOUNT in container(operator(o))["volumeMounts"], True),
     Case("operator.extraArgs", ["--probe-interval=2"], lambda o: flag(operator(o), "probe-interval"), ["2"]),
     Case(
         "operator.service.type",
@@ -353,73 +386,5 @@ OPERATOR = [
         9999,
         lambda o: o.one("Service", "wasmcloud-operator")["spec"]["ports"][0]["port"],
         9999,
-    ),
-]
-
-NATS = [
-    *pod_cases("nats", nats, "nats"),
-    *budget_cases("nats", "wasmcloud-nats", {"nats": {"replicas": 3}}),
-    Case(
-        "nats.enabled",
-        False,
-        lambda o: o.names("StatefulSet"),
-        [],
-        {"global": {"nats": {"schedulerUrl": "nats://a:4222"}, "certificates": {"generate": False}}},
-    ),
-    Case("nats.replicas", 3, lambda o: (nats(o)["spec"]["replicas"], "routes: $ROUTES" in config(o)), (3, True)),
-    Case(
-        "nats.persistence.enabled",
-        False,
-        lambda o: pod(nats(o))["volumes"][-1],
-        {"name": "data", "emptyDir": {"sizeLimit": "1Gi"}},
-    ),
-    Case(
-        "nats.persistence.size",
-        "7Gi",
-        lambda o: (
-            nats(o)["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"],
-            "max_file_store: 7Gi" in config(o),
-        ),
-        ("7Gi", True),
-    ),
-    Case(
-        "nats.persistence.storageClass",
-        "fast",
-        lambda o: nats(o)["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"],
-        "fast",
-    ),
-    Case(
-        "nats.persistence.keep",
-        True,
-        lambda o: nats(o)["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"],
-        "Retain",
-    ),
-    Case(
-        "nats.service.type",
-        "LoadBalancer",
-        lambda o: o.one("Service", "wasmcloud-nats")["spec"]["type"],
-        "LoadBalancer",
-    ),
-    Case(
-        "nats.service.nodePort",
-        30422,
-        lambda o: o.one("Service", "wasmcloud-nats")["spec"]["ports"][0]["nodePort"],
-        30422,
-        {"nats": {"service": {"type": "NodePort"}}},
-    ),
-    Case(
-        "nats.service.annotations",
-        {"a": "b"},
-        lambda o: o.one("Service", "wasmcloud-nats")["metadata"]["annotations"],
-        {"a": "b"},
-    ),
-    Case("nats.certificate.dnsNames", ["nats.example.com"], lambda o: "nats.example.com" in dns_names(o), True),
-    Case("nats.certificate.ipAddresses", ["192.0.2.7"], lambda o: "192.0.2.7" in dns_names(o), True),
-    Case("nats.maxPayload", 2097152, lambda o: "max_payload: 2097152" in config(o), True),
-    Case(
-        "nats.extraConfig",
-        "lame_duck_duration: 10s",
-        lambda o: config(o).rstrip().endswith("lame_duck_duration: 10s"),
-        True,
     ),
 ]

@@ -22,7 +22,6 @@ DNS name of a role's certificate is its user on NATS (ADR 0005).
 {{- end -}}
 {{- range include "wasmcloud.groupNamespaces" . | fromJsonArray -}}
 {{- $roles = append $roles (dict "role" "runtime" "namespace" .) -}}
-{{- $roles = append $roles (dict "role" "data" "namespace" .) -}}
 {{- end -}}
 {{- range $roles -}}
 {{- $user := include "wasmcloud.nats.user" (dict "root" $ "role" .role) -}}

@@ -52,20 +52,13 @@ accounts {
       }
     ]
   }
+  # For workloads' data. Nobody has a login yet, as hosts have no connection for it.
   data {
     jetstream: enabled
-    users: [
-      {
-        user: {{ include "wasmcloud.nats.user" (dict "root" $ "role" "data") | quote }}
-        {{- if $byPassword }}
-        password: $DATA_PASSWORD
-        {{- end }}
-        permissions {
-          publish: { allow: [">"], deny: ["runtime.>"] }
-          subscribe: { allow: [">"], deny: ["runtime.>"] }
-        }
-      }
-    ]
+    default_permissions {
+      publish: { allow: [">"], deny: ["runtime.>"] }
+      subscribe: { allow: [">"], deny: ["runtime.>"] }
+    }
   }
 }
 {{- if gt (int .Values.nats.replicas) 1 }}

@@ -58,16 +58,14 @@
 
 {{/* Who the host is, from the pod, and where NATS is; as list entries: as wasmcloud.host.flags. */}}
 {{- define "wasmcloud.host.env" -}}
-{{- $scheduler := dict "root" .root "role" "runtime" "url" (.group.schedulerNatsUrl | default .root.Values.global.nats.schedulerUrl) -}}
+{{- $scheduler := dict "root" .root "role" "runtime" "url" (.group.schedulerNatsUrl | default .root.Values.global.nats.schedulerUrl) "name" "WASMCLOUD_HOST_SCHEDULER_NATS_URL" "env" .group.env -}}
 - name: WASMCLOUD_HOST_POD_UID
   valueFrom: { fieldRef: { fieldPath: metadata.uid } }
 - name: WASMCLOUD_HOST_FRIENDLY_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 - name: WASMCLOUD_HOST_HOST_NAME
   valueFrom: { fieldRef: { fieldPath: status.podIP } }
-{{- include "wasmcloud.nats.passwordEnv" $scheduler }}
-- name: WASMCLOUD_HOST_SCHEDULER_NATS_URL
-  value: {{ include "wasmcloud.nats.url" $scheduler | quote }}
+{{- include "wasmcloud.nats.env" $scheduler }}
 {{- with .group.env }}
 {{ toYaml . }}
 {{- end }}
