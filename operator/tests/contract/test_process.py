@@ -116,9 +116,11 @@ def test_it_is_not_ready_without_nats(
 
 def test_it_is_not_ready_without_rights(kubernetes: KubernetesWorld, start: Start, web_port: int) -> None:
     operator = start()
-    eventually(lambda: assert_page(web_port, "/readyz", 503, "has been listed"), within_s=60)
+    eventually(lambda: assert_page(web_port, "/readyz", 503, "refuses the operator's own namespace"), within_s=60)
     grant(kubernetes)
     eventually(lambda: assert_page(web_port, "/readyz", 200), within_s=60)
+    told = [line.split()[2] for line in operator.log.read_text().splitlines() if "namespace_" in line]
+    assert told == ["namespace_refused", "namespace_back"], operator.log_tail()
     os.kill(operator.pid, signal.SIGTERM)
     assert operator.wait(within_s=20) == 0, operator.log_tail()
 

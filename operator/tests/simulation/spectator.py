@@ -56,12 +56,14 @@ class Spectator(logging.Handler):
             self._look_at(name, self._scenario.specs[name], mine)
         for workload in workloads:
             self._look_at_host_of(workload)
+        self._look_at_stops(workloads)
 
     def _look_at(self, name: str, spec: WorkloadDeploymentSpec, mine: list[dict[str, Any]]) -> None:
         now_s = self._world.clock.monotonic()
         living = [w for w in mine if "deletionTimestamp" not in w["metadata"]]
         leaving = [w for w in living if self._is_leaving(w)]
-        is_calm = now_s - max(self._scenario.wished_s, self._scenario.disturbed_s) > UNDISTURBED_S
+        is_refused = NAMESPACE in self._world.cluster.refused
+        is_calm = not is_refused and now_s - max(self._scenario.wished_s, self._scenario.disturbed_s) > UNDISTURBED_S
         limit = spec.replicas + bounds(spec).surge
         if is_calm and len(living) - len(leaving) > limit:
             raise Broken(f"{name} has {len(living)} replicas, {limit} allowed")
@@ -90,6 +92,19 @@ class Spectator(logging.Handler):
         host = self._world.bus.hosts.get(workload.get("status", {}).get("hostId", ""))
         if host is not None and not may_run(workload["spec"], host):
             raise Broken(f"{workload['metadata']['name']} is on {host.host_id}, which its rules forbid")
+
+    def _look_at_stops(self, workloads: list[dict[str, Any]]) -> None:
+        """Whatever is refused: what the API has on record for a host is not stopped there by one who can't see it."""
+        wanted = {
+            (w["metadata"]["uid"], w.get("status", {}).get("hostId"))
+            for w in workloads
+            if "deletionTimestamp" not in w["metadata"]
+        }
+        for host in self._scenario.hosts:
+            lost = [uid for uid in host.stopped if (uid, host.host_id) in wanted]
+            host.stopped.clear()
+            if lost and NAMESPACE in self._world.cluster.refused:
+                raise Broken(f"{host.host_id} was told to stop {lost}, which the operator has no right to see")
 
     def judge(self) -> None:
         """Raise Broken unless everything is as it should be in the end."""
