@@ -36,6 +36,7 @@ class Spectator(logging.Handler):
         self._crashes: list[str] = []
         self._served: dict[str, int] = {}
         self._mixed: set[str] = set()
+        self._policies: dict[str, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         self._crashes.append(logging.Formatter().format(record))
@@ -77,9 +78,10 @@ class Spectator(logging.Handler):
 
     def _look_at_templates(self, name: str, spec: WorkloadDeploymentSpec, template_count: int) -> None:
         """With Recreate one template runs at a time, unless a rolling update was under way when that was wished."""
+        before, self._policies[name] = self._policies.get(name), spec.deploy_policy
         if template_count <= 1:
             self._mixed.discard(name)
-        elif spec.deploy_policy != "Recreate":
+        elif "RollingUpdate" in {before, spec.deploy_policy}:
             self._mixed.add(name)
         elif name not in self._mixed:
             raise Broken(f"{name} has replicas of two templates at a time")
