@@ -17,6 +17,7 @@ from ground.wait import eventually
 from integration.clients import Answer, answering, ask, fetch
 
 ROOT = Path(__file__).parents[2]
+ROLES = Path(__file__).parent
 READY_WITHIN_S = 60
 KINDS = "hosts,workloaddeployments,workloadreplicasets,workloads,artifacts"
 
@@ -50,16 +51,34 @@ class System:
         self._health_port = free_ports(1)[0]
         self.operator = self._operator_process()
         self._audited_count = 0
+        self._refusing: set[str] = set()
 
     def start(self) -> None:
         for namespace in (self.namespace, self.operator_namespace):
             self.control_plane.kubectl("create", "namespace", namespace)
-        roles = Path(__file__).parent
-        self.kubectl("apply", "-f", str(roles / "roles-watched-namespace.yaml"))
+        self.grant(self.namespace)
         self._audited_count = len(self.control_plane.audited())
-        own = str(roles / "roles-operator-namespace.yaml")
+        own = str(ROLES / "roles-operator-namespace.yaml")
         self.control_plane.kubectl("apply", "-n", self.operator_namespace, "-f", own)
         self.start_operator()
+
+    def add_namespace(self) -> str:
+        """One more namespace, in which the operator has the same rights; by a flag it watches it, too."""
+        namespace = f"{self.namespace}-other"
+        self.control_plane.kubectl("create", "namespace", namespace)
+        self.grant(namespace)
+        return namespace
+
+    def grant(self, namespace: str) -> None:
+        self.control_plane.kubectl("apply", "-n", namespace, "-f", str(ROLES / "roles-watched-namespace.yaml"))
+
+    def revoke(self, namespace: str) -> None:
+        """Take the operator's rights in a namespace away; that it asks there all the same is no fault."""
+        self.expect_refusals(namespace)
+        self.control_plane.kubectl("delete", "-n", namespace, "-f", str(ROLES / "roles-watched-namespace.yaml"))
+
+    def expect_refusals(self, namespace: str) -> None:
+        self._refusing.add(namespace)
 
     def start_operator(self) -> None:
         """Returns when the operator is ready: it then hears a new host's first heartbeat."""
@@ -136,6 +155,7 @@ class System:
             f"{request['verb']} {request['requestURI']}"
             for request in self.control_plane.audited()[self._audited_count :]
             if request["responseStatus"]["code"] == 403
+            and request.get("objectRef", {}).get("namespace") not in self._refusing
         ]
 
     def dump(self) -> str:

@@ -24,7 +24,8 @@ from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.figures import Figures
 from wasmcloud_operator.engine.leadership import Leadership
 from wasmcloud_operator.engine.options import Options
-from wasmcloud_operator.model.keys import Key, Kind
+from wasmcloud_operator.engine.ports import Sight
+from wasmcloud_operator.model.keys import TENANTS_KINDS, Key, Kind
 from wasmcloud_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ async def run(settings: Settings) -> None:
     registry = OciRegistry(settings.allow_insecure_registry)
     terms = _Terms(settings, api, registry, metrics, claim_signals)
     metrics.show(terms.figures)
-    web = WebServer(lambda: _not_ready(terms.watch, terms.bus), metrics)
+    web = WebServer(lambda: _not_ready(settings, terms.watch, terms.bus), metrics)
     try:
         await _listen(web, settings)
         _log.info("operator_started", extra={"fields": {"namespace": settings.operator_namespace}})
@@ -109,14 +110,13 @@ def _leadership(settings: Settings, api: KubernetesApi, clock: SystemClock) -> L
 
 def _watch(api: KubernetesApi, settings: Settings, claim_signals: Callable[[], None]) -> JointWatch:
     """Hosts are watched where the operator is, the rest where workloads may be: no more rights than needed."""
-    tenants = [kind for kind in Kind if kind is not Kind.HOST]
     own = (settings.operator_namespace,)
     if settings.watch_namespaces == own:
         return JointWatch([KopfWatch(api, list(Kind), own, claim_signals)])
     return JointWatch(
         [
             KopfWatch(api, [Kind.HOST], own, claim_signals),
-            KopfWatch(api, tenants, settings.watch_namespaces, claim_signals),
+            KopfWatch(api, TENANTS_KINDS, settings.watch_namespaces, claim_signals),
         ]
     )
 
@@ -147,10 +147,17 @@ def _engine_options(settings: Settings) -> Options:
     )
 
 
-def _not_ready(watch: JointWatch, bus: NatsBus) -> list[str]:
+def _not_ready(settings: Settings, watch: JointWatch, bus: NatsBus) -> list[str]:
+    """Return what is missing. A namespace that is refused is its own trouble, as long as another one isn't."""
+    own = watch.sight(settings.operator_namespace)
+    watched = {watch.sight(namespace) for namespace in settings.watch_namespaces or ("",)}
     missing = []
-    if not watch.is_synced():
+    if Sight.PENDING in {own, *watched}:
         missing.append("not every watched kind and namespace has been listed yet")
+    elif own is Sight.REFUSED:
+        missing.append(f'the Kubernetes API refuses the operator\'s own namespace "{settings.operator_namespace}"')
+    elif watched == {Sight.REFUSED}:
+        missing.append("the Kubernetes API refuses every watched namespace")
     elif not watch.is_answered():
         missing.append("the Kubernetes API does not answer every watch")
     if not bus.is_connected():

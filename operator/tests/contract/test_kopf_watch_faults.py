@@ -13,10 +13,10 @@ from ground.control_plane import ADMIN, OPERATOR, ControlPlane
 from ground.wait import eventually, eventually_async
 from wasmcloud_operator.adapters.kopf_watch import KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi
-from wasmcloud_operator.engine.ports import Unavailable
+from wasmcloud_operator.engine.ports import Sight, Unavailable
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
-from contract.worlds import KubernetesWorld, assert_synced, grant, opened, told_by, workload
+from contract.worlds import KubernetesWorld, assert_synced, grant, opened, revoke, told_by, workload
 
 DISCOVERY = {
     "/api",
@@ -47,7 +47,7 @@ async def test_roles_are_enough_and_nothing_cluster_wide_is_asked(
     before = len(kubernetes.plane.audited())
     watch = KopfWatch(as_operator, list(Kind), [kubernetes.namespace])
     async with told_by(watch) as told:
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, kubernetes.namespace), within_s=30)
         ref = Ref(Kind.WORKLOAD, Key(kubernetes.namespace, "hello"))
         created = await as_operator.create(Kind.WORKLOAD, workload(kubernetes.namespace, "hello"))
         await told.eventually(ref, created)
@@ -68,12 +68,53 @@ async def test_rights_that_come_later_are_enough(kubernetes: KubernetesWorld, as
         await as_operator.get(ref)
     async with told_by(watch) as told:
         await eventually_async(lambda: assert_refused(kubernetes.plane, 3), within_s=60)
-        assert not watch.is_synced()
-        assert not watch.is_answered()
+        assert watch.sight(kubernetes.namespace) is Sight.REFUSED
+        assert watch.is_answered()
         grant(kubernetes)
-        await eventually_async(lambda: assert_synced(watch), within_s=60)
+        await eventually_async(lambda: assert_synced(watch, kubernetes.namespace), within_s=60)
         await told.eventually(ref, created)
         assert watch.is_answered()
+
+
+async def test_a_namespace_that_is_refused_holds_up_no_other(
+    kubernetes: KubernetesWorld, as_operator: KubernetesApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = kubernetes.namespace, kubernetes.other_namespace
+    grant(kubernetes, here)
+    watch = KopfWatch(as_operator, [Kind.WORKLOAD, Kind.SERVICE], [here, there])
+    async with told_by(watch) as told:
+        await eventually_async(lambda: assert_sights(watch, {here: Sight.SYNCED, there: Sight.REFUSED}), within_s=60)
+        created = await as_operator.create(Kind.WORKLOAD, workload(here, "hello"))
+        await told.eventually(Ref(Kind.WORKLOAD, Key(here, "hello")), created)
+        grant(kubernetes, there)
+        await eventually_async(lambda: assert_synced(watch, here, there), within_s=60)
+    assert [record for record in caplog.records if "APIForbiddenError" in record.getMessage()] == []
+
+
+async def test_rights_that_go_and_come_back_make_all_be_told_again(
+    kubernetes: KubernetesWorld, as_operator: KubernetesApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "kopf")
+    here, there = kubernetes.namespace, kubernetes.other_namespace
+    for namespace in (here, there):
+        grant(kubernetes, namespace)
+    watch = KopfWatch(as_operator, [Kind.WORKLOAD], [here, there])
+    async with told_by(watch) as told:
+        await eventually_async(lambda: assert_synced(watch, here, there), within_s=30)
+        revoke(kubernetes, there)
+        with restarted(kubernetes.plane):  # a watch that is open is not cut when the right to it goes
+            await eventually_async(lambda: assert_answered(watch, is_answered=False), within_s=60)
+        await eventually_async(lambda: assert_sights(watch, {here: Sight.SYNCED, there: Sight.REFUSED}), within_s=60)
+        created = await kubernetes.api.create(Kind.WORKLOAD, workload(there, "hello"))
+        grant(kubernetes, there)
+        await eventually_async(lambda: assert_synced(watch, here, there), within_s=60)
+        assert Key(there, "hello") in told.there(Kind.WORKLOAD)
+        await told.eventually(Ref(Kind.WORKLOAD, Key(there, "hello")), created)
+
+
+async def assert_sights(watch: KopfWatch, wanted: dict[str, Sight]) -> None:
+    seen = {namespace: watch.sight(namespace) for namespace in wanted}
+    assert seen == wanted
 
 
 async def assert_refused(plane: ControlPlane, count: int) -> None:
@@ -89,13 +130,13 @@ async def test_the_api_server_may_be_killed_and_come_back(
     watch = KopfWatch(kubernetes.api, [Kind.WORKLOAD, Kind.HOST], [kubernetes.namespace])
     ref = Ref(Kind.WORKLOAD, Key(kubernetes.namespace, "hello"))
     async with told_by(watch) as told:
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, kubernetes.namespace), within_s=30)
         await kubernetes.api.create(Kind.WORKLOAD, workload(kubernetes.namespace, "hello"))
         with restarted(plane):
             await eventually_async(lambda: assert_answered(watch, is_answered=False), within_s=60)
             with pytest.raises(Unavailable):
                 await kubernetes.api.get(ref)
-        assert watch.is_synced()
+        await assert_synced(watch, kubernetes.namespace)
         patched = await kubernetes.api.patch(ref, {"spec": {"hostId": "h1"}})
         await told.eventually(ref, patched, within_s=60)
         await eventually_async(lambda: assert_answered(watch), within_s=60)
@@ -145,9 +186,9 @@ async def test_crds_may_come_after_the_operator_and_go_and_come_back(
     try:
         async with told_by(watch) as told:
             await eventually_async(lambda: assert_logged(caplog, "crds_missing"), within_s=60)
-            assert not watch.is_synced()
+            assert watch.sight(kubernetes.namespace) is Sight.PENDING
             restore(plane, definition)
-            await eventually_async(lambda: assert_synced(watch), within_s=60)
+            await eventually_async(lambda: assert_synced(watch, kubernetes.namespace), within_s=60)
             body = {"metadata": {"namespace": kubernetes.namespace, "name": "a"}, "spec": {"image": "r.local/a:1"}}
             ref = Ref(Kind.ARTIFACT, Key(kubernetes.namespace, "a"))
             await told.eventually(ref, await kubernetes.api.create(Kind.ARTIFACT, body))

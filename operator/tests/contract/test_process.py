@@ -116,11 +116,17 @@ def test_it_is_not_ready_without_nats(
 
 def test_it_is_not_ready_without_rights(kubernetes: KubernetesWorld, start: Start, web_port: int) -> None:
     operator = start()
-    eventually(lambda: assert_page(web_port, "/readyz", 503, "has been listed"), within_s=60)
+    eventually(lambda: assert_page(web_port, "/readyz", 503, "refuses the operator's own namespace"), within_s=60)
     grant(kubernetes)
     eventually(lambda: assert_page(web_port, "/readyz", 200), within_s=60)
+    eventually(lambda: assert_told(operator, "namespace_refused", "namespace_back"), within_s=60)
     os.kill(operator.pid, signal.SIGTERM)
     assert operator.wait(within_s=20) == 0, operator.log_tail()
+
+
+def assert_told(operator: Process, *events: str) -> None:
+    found = [line.split()[2] for line in operator.log.read_text().splitlines() if "namespace_" in line]
+    assert found == list(events), operator.log_tail()
 
 
 def test_without_a_cluster_it_says_so(tmp_path: Path) -> None:

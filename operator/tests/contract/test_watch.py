@@ -12,6 +12,7 @@ import pytest
 from ground.control_plane import ADMIN
 from ground.wait import eventually_async
 from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
+from wasmcloud_operator.engine.ports import Sight
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 from contract.worlds import KubernetesWorld, Told, World, assert_synced, deployment, opened, told_by, workload
@@ -31,9 +32,9 @@ async def test_what_is_there_is_told_before_the_watch_is_synced(world: World) ->
         await world.cluster.create(Kind.WORKLOAD, workload(world.namespace, f"early-{number}"))
     await world.cluster.create(Kind.DEPLOYMENT, deployment(world.namespace, "early"))
     watch = world.watch()
-    assert not watch.is_synced()
+    assert watch.sight(world.namespace) is Sight.PENDING
     async with told_by(watch) as told:
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, world.namespace), within_s=30)
         assert {key.name for key in told.there(Kind.WORKLOAD)} == {f"early-{number}" for number in range(20)}
         assert {key.name for key in told.there(Kind.DEPLOYMENT)} == {"early"}
 
@@ -41,7 +42,7 @@ async def test_what_is_there_is_told_before_the_watch_is_synced(world: World) ->
 async def test_an_empty_cluster_is_synced_too(world: World) -> None:
     watch = world.watch()
     async with told_by(watch) as told:
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, world.namespace), within_s=30)
         assert not any(told.there(kind) for kind in Kind)
 
 
@@ -92,7 +93,7 @@ async def test_a_stopped_watch_leaves_nothing_behind(world: World) -> None:
     before = asyncio.all_tasks()
     watch = world.watch()
     async with told_by(watch):
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, world.namespace), within_s=30)
     assert asyncio.all_tasks() == before
 
 
@@ -126,7 +127,8 @@ async def test_hosts_and_tenants_are_watched_in_their_own_namespaces(kubernetes:
             await api.create(Kind.HOST, {"metadata": {"namespace": namespace, "name": "a"}, "hostId": "h"})
             await api.create(Kind.WORKLOAD, workload(namespace, "a"))
         async with told_by(watch) as told:
-            await eventually_async(lambda: assert_synced(watch), within_s=30)
+            places = (kubernetes.namespace, kubernetes.other_namespace)
+            await eventually_async(lambda: assert_synced(watch, *places), within_s=30)
             assert told.there(Kind.HOST) == {Key(kubernetes.namespace, "a")}
             assert told.there(Kind.WORKLOAD) == {Key(kubernetes.other_namespace, "a")}
 
@@ -137,5 +139,5 @@ async def test_no_namespaces_means_all_of_them(kubernetes: KubernetesWorld) -> N
     for namespace in places:
         await kubernetes.api.create(Kind.WORKLOAD, workload(namespace, "everywhere"))
     async with told_by(watch) as told:
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, ""), within_s=30)
         assert {Key(namespace, "everywhere") for namespace in places} <= told.there(Kind.WORKLOAD)

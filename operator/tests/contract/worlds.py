@@ -17,7 +17,7 @@ from wasmcloud_operator.adapters.kopf_watch import KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import PLURALS, KubernetesApi, connect
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.system_clock import SystemClock
-from wasmcloud_operator.engine.ports import Cluster, JsonObject, Watch
+from wasmcloud_operator.engine.ports import Cluster, JsonObject, Sight, Watch
 from wasmcloud_operator.model.keys import BUILT_IN, Key, Kind, Ref
 
 _namespaces = (f"contract-{number}" for number in itertools.count())
@@ -105,9 +105,9 @@ class KubernetesWorld:
         ]
 
 
-def grant(world: KubernetesWorld) -> None:
-    """A Role in the world's namespace with all that the operator needs there, bound to it."""
-    name, flags = "ours", ("-n", world.namespace)
+def grant(world: KubernetesWorld, namespace: str = "") -> None:
+    """A Role in a namespace, the world's first, with all that the operator needs there, bound to it."""
+    name, namespace = "ours", namespace or world.namespace
     ours = [
         f"{plural}{part}"
         for kind, plural in PLURALS.items()
@@ -122,10 +122,16 @@ def grant(world: KubernetesWorld) -> None:
         {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
     ]
-    metadata = {"name": name, "namespace": world.namespace}
+    metadata = {"name": name, "namespace": namespace}
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}
     world.plane.kubectl("apply", "-f", "-", stdin=json.dumps(role))
-    world.plane.kubectl("create", "rolebinding", name, *flags, f"--role={name}", f"--user={OPERATOR.name}")
+    user = f"--user={OPERATOR.name}"
+    world.plane.kubectl("create", "rolebinding", name, "-n", namespace, f"--role={name}", user)
+
+
+def revoke(world: KubernetesWorld, namespace: str) -> None:
+    """Take the Role away again."""
+    world.plane.kubectl("delete", "role,rolebinding", "ours", "-n", namespace)
 
 
 @contextlib.asynccontextmanager
@@ -196,8 +202,9 @@ async def told_by(watch: Watch) -> AsyncIterator[Told]:
     assert running.cancelled(), "the watch ended by itself"
 
 
-async def assert_synced(watch: Watch) -> None:
-    assert watch.is_synced(), "the watch is not synced"
+async def assert_synced(watch: Watch, *namespaces: str) -> None:
+    seen = {namespace: watch.sight(namespace) for namespace in namespaces}
+    assert set(seen.values()) == {Sight.SYNCED}, f"not all is synced: {seen}"
 
 
 def deployment(namespace: str, name: str, **spec: Any) -> JsonObject:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from wasmcloud_operator.adapters.memory_store import MemoryStore
-from wasmcloud_operator.engine.ports import Conflict, JsonObject, Occurrence, See, Unavailable
+from wasmcloud_operator.engine.ports import Conflict, JsonObject, Occurrence, See, Sight, Unavailable
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 from simulation.virtual_time import SimClock
@@ -42,8 +42,20 @@ class ShakyCluster:
     chance: random.Random
     weather: Weather = field(default_factory=Weather)
     writes: list[tuple[str, Ref]] = field(default_factory=list)
-    _see: See | None = None
-    _is_listed: bool = False
+    refused: set[str] = field(default_factory=set)
+    """Namespaces in which the operator has no rights at all."""
+    _sees: list[See] = field(default_factory=list)
+
+    def refuse(self, namespace: str) -> None:
+        """Take the operator's rights in a namespace away."""
+        self.refused.add(namespace)
+
+    def allow(self, namespace: str) -> None:
+        """Give them back: whoever watches is told what there is now, but not what went."""
+        if namespace in self.refused:
+            self.refused.discard(namespace)
+            for see in self._sees:
+                self._tell_all(see, namespace)
 
     async def create(self, kind: Kind, body: JsonObject) -> JsonObject:
         ref = Ref(kind, Key(body["metadata"]["namespace"], body["metadata"]["name"]))
@@ -90,6 +102,8 @@ class ShakyCluster:
 
         def shaky(kind: Kind, body: JsonObject, gone: bool) -> None:
             weather, chance = self.weather, self.chance
+            if body["metadata"]["namespace"] in self.refused:
+                return
             if chance.random() < weather.lost_event:
                 return
             delay_s = chance.uniform(0.0, 2.0) if chance.random() < weather.late_event else 0.0
@@ -100,17 +114,23 @@ class ShakyCluster:
                 else:
                     see(kind, body, gone)
 
-        for kind in Kind:
-            for body in list(self.store.objects(kind)):
-                see(kind, body, False)
-        self._is_listed = True
+        self._tell_all(see, "")
+        self._sees.append(see)
         try:
             await self.store.run(shaky)
         finally:
-            self._is_listed = False
+            self._sees.remove(see)
 
-    def is_synced(self) -> bool:
-        return self._is_listed and self.store.is_synced()
+    def sight(self, namespace: str) -> Sight:
+        if not self._sees:
+            return Sight.PENDING
+        return Sight.REFUSED if namespace in self.refused else self.store.sight(namespace)
+
+    def _tell_all(self, see: See, namespace: str) -> None:
+        for kind in Kind:
+            for body in self.store.objects(kind, namespace):
+                if body["metadata"]["namespace"] not in self.refused:
+                    see(kind, body, False)
 
     async def _write(self, verb: str, ref: Ref, write: Callable[[], T]) -> T:
         await self._delay(ref)
@@ -123,6 +143,8 @@ class ShakyCluster:
         await asyncio.sleep(self.weather.call_s * self.chance.uniform(0.5, 1.5))
         if self.weather.is_api_down:
             raise Unavailable(f"{ref}: connection refused")
+        if ref.key.namespace in self.refused:
+            raise Unavailable(f"{ref}: 403")
         if ref.kind in self.weather.forbidden:
             raise Unavailable(f"{ref}: 403")
         if self.chance.random() < self.weather.error:

@@ -56,6 +56,8 @@ class SimHost:
     started_count: int = 0
     boot: int = 0
     running: dict[str, Running] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
+    """What ran well when it was told to stop."""
 
     def heartbeat(self) -> HostHeartbeat:
         return HostHeartbeat(
@@ -94,7 +96,10 @@ class SimHost:
                 return encode(WorkloadStartResponse(workload_status=status))
             case "workload.stop":
                 uid = decode(WorkloadStopRequest, payload).workload_id
-                state = WorkloadState.STOPPING if self.running.pop(uid, None) else WorkloadState.NOT_FOUND
+                found = self.running.pop(uid, None)
+                if found is not None and found.state is WorkloadState.RUNNING:
+                    self.stopped.append(uid)
+                state = WorkloadState.NOT_FOUND if found is None else WorkloadState.STOPPING
                 return encode(
                     WorkloadStopResponse(workload_status=WorkloadStatus(workload_id=uid, workload_state=state))
                 )

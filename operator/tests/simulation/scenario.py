@@ -18,7 +18,9 @@ from simulation.faults import Weather
 from simulation.hosts import BAD_IMAGE, SimHost
 from simulation.world import HOSTS_NAMESPACE, NAMESPACE, World, deployment, key, ref, service
 
-OPTIONS = Options(host_namespace=HOSTS_NAMESPACE, probe_interval_s=1.0, resync_interval_s=60.0)
+OPTIONS = Options(
+    host_namespace=HOSTS_NAMESPACE, watch_namespaces=(NAMESPACE,), probe_interval_s=1.0, resync_interval_s=60.0
+)
 IMAGES = [f"registry.example/app:{n}" for n in range(1, 5)]
 SERVICE_COUNT = 2
 CALM = Weather(call_s=0.003)
@@ -72,6 +74,7 @@ class Scenario:
         self.note("calm")
         world = self.world
         world.cluster.weather = dataclasses.replace(CALM)
+        world.cluster.allow(NAMESPACE)
         world.clock.step_s = 0.0
         world.bus.delay_s = 0.0005
         if not world.bus.is_up:
@@ -258,6 +261,17 @@ async def good_weather(scenario: Scenario) -> None:
     scenario.world.cluster.weather = dataclasses.replace(CALM)
 
 
+async def refuse_namespace(scenario: Scenario) -> None:
+    """Take the operator's rights in the namespace away, or give them back, as its admin might."""
+    cluster = scenario.world.cluster
+    if NAMESPACE in cluster.refused:
+        scenario.disturb("the namespace is allowed again")
+        cluster.allow(NAMESPACE)
+    else:
+        scenario.disturb("the namespace is refused")
+        cluster.refuse(NAMESPACE)
+
+
 async def forge(scenario: Scenario) -> None:
     liar = SimHost("h0", "host-0", {"zone": "nowhere"})
     scenario.world.bus.publish_raw(scenario.chance.choice(["h0", "h1", "x"]), encode(liar.heartbeat())[:-1])
@@ -328,6 +342,7 @@ ACTIONS: dict[Action, int] = {
     crash_workload: 1,
     change_weather: 2,
     good_weather: 2,
+    refuse_namespace: 2,
     forge: 1,
     step_clock: 1,
     change_config: 1,

@@ -36,6 +36,7 @@ class Spectator(logging.Handler):
         self._crashes: list[str] = []
         self._served: dict[str, int] = {}
         self._mixed: set[str] = set()
+        self._policies: dict[str, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         self._crashes.append(logging.Formatter().format(record))
@@ -56,12 +57,14 @@ class Spectator(logging.Handler):
             self._look_at(name, self._scenario.specs[name], mine)
         for workload in workloads:
             self._look_at_host_of(workload)
+        self._look_at_stops(workloads)
 
     def _look_at(self, name: str, spec: WorkloadDeploymentSpec, mine: list[dict[str, Any]]) -> None:
         now_s = self._world.clock.monotonic()
         living = [w for w in mine if "deletionTimestamp" not in w["metadata"]]
         leaving = [w for w in living if self._is_leaving(w)]
-        is_calm = now_s - max(self._scenario.wished_s, self._scenario.disturbed_s) > UNDISTURBED_S
+        is_refused = NAMESPACE in self._world.cluster.refused
+        is_calm = not is_refused and now_s - max(self._scenario.wished_s, self._scenario.disturbed_s) > UNDISTURBED_S
         limit = spec.replicas + bounds(spec).surge
         if is_calm and len(living) - len(leaving) > limit:
             raise Broken(f"{name} has {len(living)} replicas, {limit} allowed")
@@ -75,9 +78,10 @@ class Spectator(logging.Handler):
 
     def _look_at_templates(self, name: str, spec: WorkloadDeploymentSpec, template_count: int) -> None:
         """With Recreate one template runs at a time, unless a rolling update was under way when that was wished."""
+        before, self._policies[name] = self._policies.get(name), spec.deploy_policy
         if template_count <= 1:
             self._mixed.discard(name)
-        elif spec.deploy_policy != "Recreate":
+        elif "RollingUpdate" in {before, spec.deploy_policy}:
             self._mixed.add(name)
         elif name not in self._mixed:
             raise Broken(f"{name} has replicas of two templates at a time")
@@ -90,6 +94,19 @@ class Spectator(logging.Handler):
         host = self._world.bus.hosts.get(workload.get("status", {}).get("hostId", ""))
         if host is not None and not may_run(workload["spec"], host):
             raise Broken(f"{workload['metadata']['name']} is on {host.host_id}, which its rules forbid")
+
+    def _look_at_stops(self, workloads: list[dict[str, Any]]) -> None:
+        """Whatever is refused: what the API has on record for a host is not stopped there by one who can't see it."""
+        wanted = {
+            (w["metadata"]["uid"], w.get("status", {}).get("hostId"))
+            for w in workloads
+            if "deletionTimestamp" not in w["metadata"]
+        }
+        for host in self._scenario.hosts:
+            lost = [uid for uid in host.stopped if (uid, host.host_id) in wanted]
+            host.stopped.clear()
+            if lost and NAMESPACE in self._world.cluster.refused:
+                raise Broken(f"{host.host_id} was told to stop {lost}, which the operator has no right to see")
 
     def judge(self) -> None:
         """Raise Broken unless everything is as it should be in the end."""

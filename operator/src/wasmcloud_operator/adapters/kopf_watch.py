@@ -20,13 +20,15 @@ import kopf
 from wasmcloud_operator.adapters.cancellation import raise_if_cancelled
 from wasmcloud_operator.adapters.connections import Connections
 from wasmcloud_operator.adapters.kubernetes_api import PLURALS, KubernetesApi, collection, without_bookkeeping
-from wasmcloud_operator.engine.ports import ClusterError, JsonObject, See
+from wasmcloud_operator.engine.ports import ClusterError, JsonObject, See, Sight
 from wasmcloud_operator.model.keys import Kind, api_version
 
 _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 1.0
 _KEEPALIVE_S: Final = 15.0
+_REQUEST_LOGGER: Final = "kopf._cogs.clients.watching"
+"""kopf's logger of each request of a stream that fails."""
 
 
 @dataclass(slots=True)
@@ -35,8 +37,11 @@ class _Stream:
 
     is_answered: bool = False
     """Whether the last request got a 200. kopf asks again when a stream ends or is silent for 70 s."""
+    is_refused: bool = False
+    """Whether there was a 403, and no watch was opened since."""
     is_listed: bool = False
-    is_open: asyncio.Event = field(default_factory=asyncio.Event)
+    is_due: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the watch is open and what there is has yet to be listed."""
     gone: set[str] = field(default_factory=set)
     """Uids that went while the list was read: its older answer must not bring them back."""
 
@@ -64,6 +69,7 @@ class KopfWatch:
 
     async def run(self, see: See) -> None:
         """See the port."""
+        logging.getLogger(_REQUEST_LOGGER).addFilter(_is_worth_a_line)
         while True:
             try:
                 await self._wait_for_kinds()
@@ -77,13 +83,16 @@ class KopfWatch:
                 _log.exception("watch_failed")
             await asyncio.sleep(_RETRY_S)
 
-    def is_synced(self) -> bool:
+    def sight(self, namespace: str) -> Sight:
         """See the port."""
-        return all(stream.is_listed for stream in self._streams.values())
+        streams = [stream for (_, place), stream in self._streams.items() if place == namespace]
+        if any(stream.is_refused for stream in streams):
+            return Sight.REFUSED
+        return Sight.SYNCED if all(stream.is_listed for stream in streams) else Sight.PENDING
 
     def is_answered(self) -> bool:
-        """Whether each stream's last request succeeded."""
-        return all(stream.is_answered for stream in self._streams.values())
+        """Whether each stream's last request succeeded, or was refused: then the API server is there, too."""
+        return all(stream.is_answered or stream.is_refused for stream in self._streams.values())
 
     async def _wait_for_kinds(self) -> None:
         """Wait until the CRDs are there: kopf looks once, when it starts."""
@@ -99,22 +108,29 @@ class KopfWatch:
             await asyncio.sleep(_RETRY_S)
 
     async def _list(self, kind: Kind, place: str, see: See) -> None:
-        """Tell of everything there is in one place, once its stream is open: what changes later comes from there."""
+        """Tell of everything there is in one place, once its stream is open: what changes later comes from there.
+
+        A stream that was refused has missed changes, so when it is open again everything is told again.
+        """
         stream = self._streams[kind, place]
-        await stream.is_open.wait()
-        while not stream.is_listed:
+        while True:
+            await stream.is_due.wait()
+            stream.is_due.clear()
             try:
                 bodies = await self._api.list(kind, place)
             except ClusterError as error:
                 raise_if_cancelled()
                 _log.warning("list_failed", extra={"fields": {"kind": kind, "namespace": place, "error": str(error)}})
                 await asyncio.sleep(_RETRY_S)
+                if not stream.is_refused:
+                    stream.is_due.set()
                 continue
             for body in bodies:
                 if body["metadata"]["uid"] not in stream.gone:
                     see(kind, body, False)
-            stream.is_listed = True
-            stream.gone.clear()
+            if not stream.is_refused and not stream.is_due.is_set():
+                stream.is_listed = True
+                stream.gone.clear()
 
     async def _run_kopf(self, see: See) -> None:
         """Run a kopf operator until it ends, which it should not. Leaves no task behind.
@@ -202,10 +218,15 @@ class KopfWatch:
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestEndParams
     ) -> None:
         stream = self._by_path.get(request.url.path)
-        if stream is not None:
-            stream.is_answered = request.response.status == 200
-            if stream.is_answered and "watch" in request.url.query:
-                stream.is_open.set()
+        if stream is None:
+            return
+        stream.is_answered = request.response.status == 200
+        if request.response.status == 403:
+            stream.is_refused, stream.is_listed = True, False
+        elif stream.is_answered and "watch" in request.url.query:
+            stream.is_refused = False
+            if not stream.is_listed:
+                stream.is_due.set()
 
     async def _on_request_exception(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestExceptionParams
@@ -227,12 +248,13 @@ class JointWatch:
             for part in self._parts:
                 tasks.create_task(part.run(see))
 
-    def is_synced(self) -> bool:
+    def sight(self, namespace: str) -> Sight:
         """See the port."""
-        return all(part.is_synced() for part in self._parts)
+        sights = {part.sight(namespace) for part in self._parts}
+        return next(sight for sight in (Sight.REFUSED, Sight.PENDING, Sight.SYNCED) if sight in sights)
 
     def is_answered(self) -> bool:
-        """Whether each stream's last request succeeded."""
+        """Whether each stream's last request succeeded, or was refused: then the API server is there, too."""
         return all(part.is_answered() for part in self._parts)
 
 
@@ -241,6 +263,11 @@ class _ForEver:
 
     def __iter__(self) -> Iterator[float]:
         return itertools.chain((0.25, 0.5, 1.0, 2.0, 4.0), itertools.repeat(8.0))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Return whether to log what kopf says. It says that a stream is refused every 8 s; the engine says it once."""
+    return "APIForbiddenError" not in record.getMessage()
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -25,6 +25,7 @@ from wasmcloud_operator.engine.ports import (
     Occurrence,
     Rejected,
     See,
+    Sight,
 )
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.metadata import timestamp
@@ -131,9 +132,9 @@ class MemoryStore:
         finally:
             self._listeners.remove(listener)
 
-    def is_synced(self) -> bool:
+    def sight(self, namespace: str) -> Sight:  # noqa: ARG002 - nothing is refused here
         """See the port."""
-        return bool(self._listeners)
+        return Sight.SYNCED if self._listeners else Sight.PENDING
 
     # For the command line and for tests: what a person does with kubectl
 

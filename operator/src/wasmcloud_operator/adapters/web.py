@@ -100,6 +100,14 @@ class _Gauges(Collector):
         for phase, count in sorted(figures.workloads.items()):
             workloads.add_metric((phase,), count)
         yield workloads
+        refused = GaugeMetricFamily(
+            f"{_PREFIX}namespace_refused",
+            "1 while the Kubernetes API refuses a watched namespace: nothing is done there.",
+            labels=("namespace",),
+        )
+        for namespace, is_refused in sorted(figures.refused.items()):
+            refused.add_metric((namespace,), float(is_refused))
+        yield refused
 
 
 class WebServer:

@@ -110,6 +110,7 @@ class Audit:
             file.due_s = self._context.clock.monotonic() + self._context.options.audit_interval_s
             self._compare(host_id, found, asked_s)
             self._clear_unwanted(host_id, file, found)
+            self._context.placements.note_unseen(host_id, self._unseen(found))
         finally:
             file.is_running = False
         if file.is_wanted_again:
@@ -151,7 +152,7 @@ class Audit:
         clock = self._context.clock
         for key in self._context.placements.on(host_id):
             view = self._context.store.workload(key)
-            if not isinstance(view, WorkloadView) or view.host_id != host_id:
+            if not isinstance(view, WorkloadView) or view.host_id != host_id or not self._is_seen(view):
                 continue
             uid, run = view.meta.uid, self._runs.get(view.meta.uid)
             if self._runs.is_asking(uid) or (run is not None and run.since_s > asked_s):
@@ -176,12 +177,23 @@ class Audit:
 
     def _is_unwanted(self, uid: str, host_id: HostId) -> bool:
         view = self._context.store.workload_of(uid)
-        if view is None:
-            return True
-        if not isinstance(view, WorkloadView) or view.host_id in {None, host_id}:
+        if view is None:  # hosts say no namespace: it may be of one that isn't seen now
+            return self._context.namespaces.are_all_open() or self._context.store.is_gone(uid)
+        if not isinstance(view, WorkloadView) or view.host_id in {None, host_id} or not self._is_seen(view):
             return False
         run = self._runs.get(uid)
         return run is not None and run.host_id == view.host_id and not self._runs.has_leftover(uid, host_id)
+
+    def _unseen(self, found: Mapping[str, WorkloadStatus]) -> frozenset[str]:
+        """Return what a host runs of namespaces that aren't seen: it may be wanted, and takes a place."""
+        if self._context.namespaces.are_all_open():
+            return frozenset()
+        store = self._context.store
+        present = (uid for uid, status in found.items() if is_present(status))
+        return frozenset(uid for uid in present if store.workload_of(uid) is None and not store.is_gone(uid))
+
+    def _is_seen(self, view: WorkloadView) -> bool:
+        return self._context.namespaces.is_open(view.meta.key.namespace)
 
     def _soon(self, file: _File, delay_s: float) -> None:
         file.due_s = min(file.due_s, self._context.clock.monotonic() + delay_s)

@@ -9,6 +9,7 @@ from wasmcloud_operator.engine.commands import Commands
 from wasmcloud_operator.engine.fleet import Fleet
 from wasmcloud_operator.engine.leadership import Leadership
 from wasmcloud_operator.engine.measure import Measure
+from wasmcloud_operator.engine.namespaces import Namespaces
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.engine.placements import Placements
 from wasmcloud_operator.engine.ports import Clock
@@ -27,6 +28,7 @@ class Context:
     measure: Measure
     leadership: Leadership
     tasks: Tasks
+    namespaces: Namespaces
     store: Store
     queue: Queue
     apply: Apply

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
 
 from wasmcloud_operator.engine.apply import Apply
 from wasmcloud_operator.engine.artifacts import Artifacts
@@ -20,6 +19,7 @@ from wasmcloud_operator.engine.leadership import Leadership, LeadershipLost
 from wasmcloud_operator.engine.lifecycle import Lifecycle
 from wasmcloud_operator.engine.liveness import Prober
 from wasmcloud_operator.engine.measure import Measure, Unmeasured
+from wasmcloud_operator.engine.namespaces import Namespaces
 from wasmcloud_operator.engine.options import Options
 from wasmcloud_operator.engine.placements import Placements
 from wasmcloud_operator.engine.ports import Bus, Clock, Cluster, Registry, Watch
@@ -38,8 +38,6 @@ from wasmcloud_operator.model.keys import Kind, Ref
 from wasmcloud_operator.model.views import HostRecord, View
 
 log = logging.getLogger(__name__)
-
-SYNC_CHECK_S: Final = 0.01
 
 
 class Engine:
@@ -64,7 +62,9 @@ class Engine:
         self._bus = bus
         self._is_ready = asyncio.Event()
         self._leadership = leadership or Leadership(None, "", clock)
-        self._context = context = _context(cluster, bus, clock, options, measure or Unmeasured(), self._leadership)
+        self._context = context = _context(
+            cluster, watch, bus, clock, options, measure or Unmeasured(), self._leadership
+        )
         self._runs = Runs()
         configuration = Configuration(context.apply, context.store)
         lifecycle = Lifecycle(context, self._runs, configuration)
@@ -91,8 +91,8 @@ class Engine:
 
     @property
     def is_ready(self) -> bool:
-        """Whether all objects were listed and NATS is connected."""
-        return self._is_ready.is_set() and self._watch.is_synced() and self._bus.is_connected()
+        """Whether work has begun and NATS is connected."""
+        return self._is_ready.is_set() and self._bus.is_connected()
 
     async def ready(self) -> None:
         """Wait until all objects were listed and work has begun."""
@@ -122,11 +122,12 @@ class Engine:
 
     async def _work(self) -> None:
         """Begin once everything is known: to act on half of the objects would be to act on wrong ones."""
-        while not self._watch.is_synced():
-            await self._context.clock.sleep(SYNC_CHECK_S)
+        namespaces, resync = self._context.namespaces, Resync(self._context)
+        await namespaces.begin()
         log.info("synced")
         async with asyncio.TaskGroup() as group:
-            group.create_task(Resync(self._context).run(), name="resync")
+            group.create_task(namespaces.follow(resync.catch_up), name="namespaces")
+            group.create_task(resync.run(), name="resync")
             if not self._leadership.is_held():
                 await self._leadership.acquire()
                 self._context.fleet.doubt_all()
@@ -142,6 +143,7 @@ class Engine:
         fleet, store = self._context.fleet, self._context.store
         store.listen(triggers.object_changed)
         store.listen(self._forget)
+        self._context.namespaces.on_opened.append(triggers.namespace_opened)
         fleet.on_joined += [self._joined, self._routes.host_changed, triggers.host_changed]
         fleet.on_changed += [self._routes.host_changed, triggers.host_changed]
         fleet.on_lost += [self._routes.host_changed, triggers.host_changed]
@@ -181,7 +183,7 @@ class Engine:
 
 
 def _context(  # noqa: PLR0917 - what is outside of the engine
-    cluster: Cluster, bus: Bus, clock: Clock, options: Options, measure: Measure, leadership: Leadership
+    cluster: Cluster, watch: Watch, bus: Bus, clock: Clock, options: Options, measure: Measure, leadership: Leadership
 ) -> Context:
     tasks, store = Tasks(), Store()
     queue = Queue(clock, tasks)
@@ -192,6 +194,7 @@ def _context(  # noqa: PLR0917 - what is outside of the engine
         measure=measure,
         leadership=leadership,
         tasks=tasks,
+        namespaces=Namespaces(watch, clock, options),
         store=store,
         queue=queue,
         apply=apply,

@@ -21,6 +21,8 @@ class Figures:
     """Hosts by state (Live, Draining, Unknown, Lost) and environment."""
     workloads: Mapping[str, int]
     """Workloads by the phase in their status."""
+    refused: Mapping[str, bool]
+    """The namespaces that are watched, and whether the API server refuses them."""
 
 
 def figures_of(context: Context) -> Figures:
@@ -36,4 +38,5 @@ def figures_of(context: Context) -> Figures:
         queue_depth=context.queue.depth(),
         hosts=hosts,
         workloads=Counter(phases),
+        refused=context.namespaces.refused(),
     )

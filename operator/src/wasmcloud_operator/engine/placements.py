@@ -31,6 +31,7 @@ class Placements:
         self._loads: dict[HostId, Load] = {}
         self._peers: dict[str, Counter[HostId]] = {}
         self._on: dict[HostId, dict[Key, None]] = {}
+        self._unseen: dict[HostId, frozenset[str]] = {}
         store.listen(self._on_change)
 
     def reserve(self, key: Key, host_id: HostId, group: str, memory_bytes: int) -> None:
@@ -42,25 +43,42 @@ class Placements:
         view = self._store.workload(key)
         self._set(key, _place_of(view) if isinstance(view, WorkloadView) else None)
 
+    def note_unseen(self, host_id: HostId, uids: frozenset[str]) -> None:
+        """Count workloads that a host says it runs until their objects, which can't be seen now, are known."""
+        if uids:
+            self._unseen[host_id] = uids
+        else:
+            self._unseen.pop(host_id, None)
+
     def on(self, host_id: HostId) -> list[Key]:
         """Return the workloads on a host."""
         return list(self._on.get(host_id, ()))
 
     def loads(self) -> dict[HostId, int]:
         """Return how many workloads are on each host."""
-        return {host_id: load.workload_count for host_id, load in self._loads.items()}
+        return {host_id: load.workload_count for host_id, load in self._all_loads().items()}
 
     def scene(self, hosts: Sequence[Candidate], group: str, rules: Rules, *, without: Key | None = None) -> Scene:
         """Return what placing a member of a group looks at; the workload at ``without`` itself isn't counted."""
         peers: Mapping[HostId, int] = self._peers.get(group, {})
         place = self._places.get(without) if without is not None else None
+        loads = self._all_loads()
         if place is None:
-            return Scene(hosts, self._loads, peers, rules)
-        load = self._loads[place.host_id]
-        loads = {**self._loads, place.host_id: Load(load.workload_count - 1, load.memory_bytes - place.memory_bytes)}
+            return Scene(hosts, loads, peers, rules)
+        load = loads[place.host_id]
+        loads = {**loads, place.host_id: Load(load.workload_count - 1, load.memory_bytes - place.memory_bytes)}
         if place.is_peer and place.group == group:
             peers = {**peers, place.host_id: peers[place.host_id] - 1}
         return Scene(hosts, loads, peers, rules)
+
+    def _all_loads(self) -> Mapping[HostId, Load]:
+        if not self._unseen:
+            return self._loads
+        loads = dict(self._loads)
+        for host_id, uids in self._unseen.items():
+            load, count = loads.get(host_id, Load()), sum(self._store.workload_of(uid) is None for uid in uids)
+            loads[host_id] = Load(load.workload_count + count, load.memory_bytes)
+        return loads
 
     def _on_change(self, ref: Ref, _before: View | None, now: View | None) -> None:
         if ref.kind is Kind.WORKLOAD:

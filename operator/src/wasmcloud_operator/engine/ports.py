@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from wasmcloud_operator.decide.leadership import LeaseRecord
@@ -102,6 +103,17 @@ class Cluster(Protocol):
         ...
 
 
+class Sight(Enum):
+    """What a watch sees of a namespace."""
+
+    PENDING = auto()
+    """Not every kind was listed in full yet."""
+    SYNCED = auto()
+    """Every object was told, and so is every change."""
+    REFUSED = auto()
+    """The API server refuses (403) to list or to watch some kind there: our Role is gone, or the namespace is."""
+
+
 class Watch(Protocol):
     """The stream of changes of our kinds in the watched namespaces."""
 
@@ -109,8 +121,11 @@ class Watch(Protocol):
         """Tell ``see`` of every object there is, then of every change, until cancelled. Never gives up."""
         ...
 
-    def is_synced(self) -> bool:
-        """Return True once every watched kind and namespace has been listed in full."""
+    def sight(self, namespace: str) -> Sight:
+        """Return what is seen of a watched namespace; "" stands for all of them where all are watched.
+
+        What is refused, and then isn't any more, is told anew before it is synced; what went meanwhile is not told.
+        """
         ...
 
 

@@ -35,7 +35,8 @@ class Reconciler:
 
     async def _look_at(self, ref: Ref) -> None:
         look = self._passes.get(ref.kind)
-        if look is None:
+        is_known = ref.kind is Kind.HOST or self._context.namespaces.is_open(ref.key.namespace)
+        if look is None or not is_known:
             return
         clock, measure = self._context.clock, self._context.measure
         began_s = clock.monotonic()

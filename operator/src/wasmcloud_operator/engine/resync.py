@@ -6,7 +6,7 @@ import logging
 
 from wasmcloud_operator.engine.context import Context
 from wasmcloud_operator.engine.ports import ClusterError
-from wasmcloud_operator.model.keys import Kind, Ref
+from wasmcloud_operator.model.keys import TENANTS_KINDS, Kind, Ref
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +24,19 @@ class Resync:
             await self.once()
 
     async def once(self) -> None:
-        """List everything once. A list that fails is left for the next time."""
-        options = self._context.options
-        for kind in Kind:
-            namespaces = (options.host_namespace,) if kind is Kind.HOST else options.watch_namespaces or ("",)
-            for namespace in namespaces:
-                try:
-                    await self._compare(kind, namespace)
-                except ClusterError as error:
-                    log.warning("resync_failed", extra={"fields": {"kind": kind.value, "because": str(error)}})
+        """List everything once. A list that fails is left for the next time; what is refused isn't asked for."""
+        places = [(Kind.HOST, self._context.options.host_namespace)]
+        places += [(kind, namespace) for kind in TENANTS_KINDS for namespace in self._context.namespaces.open()]
+        for kind, namespace in places:
+            try:
+                await self._compare(kind, namespace)
+            except ClusterError as error:
+                log.warning("resync_failed", extra={"fields": {"kind": kind.value, "because": str(error)}})
+
+    async def catch_up(self, namespace: str) -> None:
+        """List all of one namespace: what went while it wasn't watched is forgotten. Raises ClusterError."""
+        for kind in TENANTS_KINDS:
+            await self._compare(kind, namespace)
 
     async def _compare(self, kind: Kind, namespace: str) -> None:
         """Take in what the list has, and drop what was known before the list was asked for and isn't in it."""

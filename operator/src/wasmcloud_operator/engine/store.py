@@ -78,6 +78,10 @@ class Store:
             self._unlink(ref, view)
             self._tell(ref, view, None)
 
+    def is_gone(self, uid: str) -> bool:
+        """Whether an object is known to have been there and to be gone."""
+        return uid in self._gone
+
     def mark_deleting(self, ref: Ref, uid: str) -> None:
         """Note that the API accepted the deletion of an object, before the watch says so."""
         view = self._views[ref.kind].get(ref.key)

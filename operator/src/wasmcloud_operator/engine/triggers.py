@@ -10,7 +10,7 @@ from wasmcloud_operator.engine.fleet import Member
 from wasmcloud_operator.engine.owners import deployment_of, replica_set_of
 from wasmcloud_operator.engine.replica_sets import ReplicaSets
 from wasmcloud_operator.engine.workloads import Workloads
-from wasmcloud_operator.model.keys import Key, Kind, Ref
+from wasmcloud_operator.model.keys import TENANTS_KINDS, Key, Kind, Ref
 from wasmcloud_operator.model.views import (
     BrokenView,
     DeploymentView,
@@ -49,6 +49,13 @@ class Triggers:
                 pass
         if ref.kind is Kind.ARTIFACT:
             self._artifact_changed(ref.key)
+
+    def namespace_opened(self, namespace: str) -> None:
+        """Look at everything in a namespace ("" is all of them): what was passed over while it wasn't seen in full."""
+        for kind in TENANTS_KINDS:
+            for view in self._context.store.every(kind):
+                if namespace in {"", view.meta.key.namespace}:
+                    self._context.queue.add(Ref(kind, view.meta.key))
 
     def host_changed(self, member: Member) -> None:
         """Look at a host's object, and at everything that may be placed, or has to be moved, now."""

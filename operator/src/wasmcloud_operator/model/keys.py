@@ -25,6 +25,10 @@ BUILT_IN: Final = {Kind.SERVICE: "v1", Kind.ENDPOINT_SLICE: "discovery.k8s.io/v1
 """The kinds that every cluster has, and their API versions."""
 
 
+TENANTS_KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.HOST)
+"""The kinds that are where workloads are; Hosts are where the operator is."""
+
+
 def api_version(kind: Kind) -> str:
     """Return the `apiVersion` of a kind's objects."""
     return BUILT_IN.get(kind, API_VERSION)

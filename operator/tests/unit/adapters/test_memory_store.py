@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.system_clock import SystemClock
-from wasmcloud_operator.engine.ports import JsonObject, Rejected
+from wasmcloud_operator.engine.ports import JsonObject, Rejected, Sight
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
 KEY = Key("default", "hello")
@@ -132,4 +132,4 @@ async def test_every_watch_is_told_everything_in_order(store: MemoryStore) -> No
     await asyncio.wait(watches)
     kind = "WorkloadDeployment"
     assert told == [[(kind, False), (kind, False), (kind, True)]] * 2
-    assert not store.is_synced()
+    assert store.sight("") is Sight.PENDING

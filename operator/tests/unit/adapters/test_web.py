@@ -67,7 +67,8 @@ async def test_measures_are_shown() -> None:
     metrics.count("reconciles", kind="Workload", outcome="Done")
     metrics.observe("reconcile_seconds", 0.02, kind="Workload")
     metrics.observe("start_seconds", 3.0)
-    metrics.show(lambda: Figures(True, 3, {("Live", "team-a"): 2, ("Lost", ""): 1}, {"Running": 7}))
+    refused = {"team-a": True, "team-b": False}
+    metrics.show(lambda: Figures(True, 3, {("Live", "team-a"): 2, ("Lost", ""): 1}, {"Running": 7}, refused))
     metrics.api_request("POST", "workloads", "201", 0.006)
     server = WebServer(list, metrics)
     await server.start(None, "127.0.0.1:0")
@@ -84,3 +85,5 @@ async def test_measures_are_shown() -> None:
     assert 'wasmcloud_operator_hosts{environment="team-a",state="Live"} 2.0' in lines
     assert 'wasmcloud_operator_hosts{environment="",state="Lost"} 1.0' in lines
     assert 'wasmcloud_operator_workloads{phase="Running"} 7.0' in lines
+    assert 'wasmcloud_operator_namespace_refused{namespace="team-a"} 1.0' in lines
+    assert 'wasmcloud_operator_namespace_refused{namespace="team-b"} 0.0' in lines
