@@ -151,7 +151,7 @@ impl Crew {
         self.members().iter().filter(|m| m.is_unused()).count()
     }
 
-    /// Lets no more requests in; each member ends when its last response is over.
+    /// Lets no more requests in; each member ends as soon as its last response is over.
     pub fn dismiss(&self) {
         for member in self.members().iter() {
             member.dismiss();

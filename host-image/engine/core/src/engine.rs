@@ -23,6 +23,9 @@ use crate::settings::{EngineSettings, PullRequest, Pulled, WorkloadSpec};
 use crate::ticker::Ticker;
 use crate::workload::{Ready, RequestLimits, Workload};
 
+/// What must end at once may wait for a guest to give way on its thread.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
+
 /// One HTTP listener and every workload behind it.
 pub struct Engine {
     settings: EngineSettings,
@@ -155,8 +158,8 @@ impl Engine {
         }
     }
 
-    /// Takes the routes away, lets requests in flight end within the request timeout, frees everything. False when the id
-    /// is unknown.
+    /// Takes the routes away, lets requests in flight end within the request timeout, frees everything: a response that is not
+    /// at its end by then breaks off. False when the id is unknown.
     pub async fn stop_workload(&self, id: &str) -> bool {
         let Some(workload) = self.workloads().get(id).cloned() else {
             return false;
@@ -170,11 +173,9 @@ impl Engine {
             let routes = self.front.routes.load().keeping(|w| w.spec.id != id);
             self.front.routes.store(Arc::new(routes));
         }
-        let deadline = Instant::now() + self.settings.request_timeout();
-        while workload.in_flight() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        nothing_in_flight(&workload, self.settings.request_timeout()).await;
         workload.free();
+        nothing_in_flight(&workload, CUT_WITHIN).await;
         self.forget(&workload);
         true
     }
@@ -212,6 +213,14 @@ impl Engine {
 
     fn workloads(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Workload>>> {
         self.workloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends when the workload has no request in flight, or after `most`.
+async fn nothing_in_flight(workload: &Workload, most: Duration) {
+    let deadline = Instant::now() + most;
+    while workload.in_flight() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -29,7 +29,8 @@ struct State {
     takes: Takes,
     /// False while the guest itself refuses further calls.
     is_ready: bool,
-    /// A request was given up before its response: the guest may be stuck in it.
+    /// It ends when nobody waits for it: a request was given up before its response, so the guest may be stuck in it, or the
+    /// workload is over.
     is_doomed: bool,
     /// The guest had nothing to do when it was last asked.
     is_idle: bool,
@@ -229,9 +230,12 @@ impl Member {
         }
     }
 
-    /// No more requests; it ends when its last response is over.
+    /// No more requests; it ends as soon as its last response is over, whatever the guest would still do.
     pub fn dismiss(&self) {
-        self.state().takes = Takes::Never;
+        let mut state = self.state();
+        state.takes = Takes::Never;
+        state.is_doomed = true;
+        drop(state);
         self.wake();
     }
 

@@ -12,11 +12,11 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Sleep, sleep};
+use tokio_util::sync::CancellationToken;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::crew::Crew;
 use crate::denials::Denials;
-use crate::http::ahead::with_first_frames;
 use crate::http::call::{Answer, Outcome, run};
 use crate::http::drive::{CpuShare, Drive};
 use crate::http::reply::{self, Reply};
@@ -35,6 +35,8 @@ pub struct Workload {
     ready: OnceLock<Ready>,
     /// True once the workload was told to stop.
     stopping: watch::Sender<bool>,
+    /// Cancelled when its guests must end, whatever they are doing.
+    freed: CancellationToken,
     limits: RequestLimits,
 }
 
@@ -64,7 +66,7 @@ impl Ready {
         self.handler.as_ref().map_or(0, |h| h.idle_count()) + self.crew.as_ref().map_or(0, |c| c.idle_count())
     }
 
-    /// Frees the instances that wait for a request; the others are freed when they are done.
+    /// Frees the instances; one that serves a request is freed when that is over.
     pub fn free_instances(&self) {
         if let Some(crew) = &self.crew {
             crew.dismiss();
@@ -84,6 +86,7 @@ impl Workload {
             in_flight: AtomicUsize::new(0),
             ready: OnceLock::new(),
             stopping: watch::Sender::new(false),
+            freed: CancellationToken::new(),
             limits,
         })
     }
@@ -109,8 +112,9 @@ impl Workload {
         *self.stopping.borrow()
     }
 
-    /// Ends the service and drops the warm instances.
+    /// Ends the service and all guests: those that still write a body are cut off.
     pub fn free(&self) {
+        self.freed.cancel();
         let Some(ready) = self.ready() else { return };
         if let Some(service) = &ready.service {
             service.end();
@@ -158,11 +162,7 @@ impl Workload {
             limit: None,
         };
         let reply = match waiting.await {
-            Ok((head, Some(Drive::Shared(ticket)))) => {
-                let head = with_first_frames(head).await;
-                reply::from_guest(head, Some(Drive::Shared(ticket)), self.limits.timeout, lease)
-            }
-            Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease),
+            Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease).await,
             Err(failure) => self.explain(failure, &lease),
         };
         self.stats.note_response(reply.status(), start.elapsed());
@@ -279,6 +279,11 @@ impl Lease {
     /// For what goes on after the response.
     pub fn another(&self) -> Self {
         Self::new(&self.0)
+    }
+
+    /// Cancelled when the guest must end.
+    pub fn freed(&self) -> CancellationToken {
+        self.0.freed.clone()
     }
 
     pub fn note_trap(&self, reason: &str) {
