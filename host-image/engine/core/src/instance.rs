@@ -19,6 +19,12 @@ use crate::settings::ComponentSpec;
 /// Requests that a reused instance of WASI 0.3 has at once, unless the component says otherwise.
 const DEFAULT_CONCURRENCY: usize = 16;
 
+/// What a guest has open in the host at once: requests, bodies, sockets, futures. Each takes memory that no limit of linear memory
+/// counts.
+const MOST_RESOURCES: usize = 4096;
+/// Of one `fields`, with what the host needs for it.
+const MOST_FIELD_BYTES: usize = 32 << 10;
+
 /// What belongs to one store.
 pub struct Guest {
     pub wasi: WasiCtx,
@@ -48,11 +54,11 @@ impl Guest {
         sockets::allow(reach, &mut wasi);
         Self {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table: resource_table(),
             reach: reach.clone(),
             socket_notes: Notes::default(),
             config: spec.clone(),
-            http: WasiHttpCtx::new(),
+            http: http_context(),
             egress: egress.clone(),
             memory: MemoryLimit {
                 used: 0,
@@ -90,6 +96,18 @@ impl WasiHttpView for Guest {
     }
 }
 
+fn resource_table() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MOST_RESOURCES);
+    table
+}
+
+fn http_context() -> WasiHttpCtx {
+    let mut context = WasiHttpCtx::new();
+    context.set_field_size_limit(MOST_FIELD_BYTES);
+    context
+}
+
 /// All linear memories of a store together, in bytes.
 struct MemoryLimit {
     used: usize,
@@ -120,7 +138,7 @@ pub struct Instance {
     _seat: Seat,
 }
 
-/// How many instances live at once, over all workloads.
+/// How many of something there may be at once: of instances over all workloads, or of the sockets of one component.
 pub struct Seats {
     taken: AtomicUsize,
     pub most: usize,

@@ -66,6 +66,30 @@ async fn memory_over_the_limit_is_500_and_the_host_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_opens_in_the_host_is_bounded() {
+    let ground = engine(json!({}));
+    for name in ["http-p2", "http-p3"] {
+        let rules = json!({"allowed_hosts": ["*"]});
+        ground.start(&workload(name, &format!("{name}.wasm"), rules)).await;
+        let host = format!("{name}.test");
+        assert_eq!(ground.get(&host, "/hoard?count=2000").await.said(), (200, "2000\n".into()));
+        assert_eq!(ground.get(&host, "/hoard?count=5000").await.status, 500);
+        let code = match name {
+            "http-p2" => "new-socket-limit",
+            _ => "out-of-memory",
+        };
+        // A guest that ends gives its sockets back.
+        for _ in 0..2 {
+            ground.alive_becomes(0).await;
+            assert_eq!(
+                ground.get(&host, "/sockets?count=600").await.text(),
+                format!("512 {code}\n")
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_is_504_and_its_instance_is_freed() {
     let ground = both(json!({"request_timeout_s": 0.2})).await;
     for name in ["http-p2", "http-p3"] {

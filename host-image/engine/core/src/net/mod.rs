@@ -13,4 +13,5 @@ pub mod rules;
 pub mod sockets;
 pub mod tcp_0_2;
 pub mod tcp_0_3;
+pub mod udp_0_2;
 pub mod view;

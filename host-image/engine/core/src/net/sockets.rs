@@ -12,11 +12,15 @@ use super::loopback::{self, Loopback};
 use super::names::{Internal, MACHINE};
 use super::policy::AddressPolicy;
 use super::rules::Scheme;
+use crate::instance::Seats;
 
 /// How long a resolved address stays covered by the entry for its name.
 const RESOLVED_FOR: Duration = Duration::from_secs(60);
 /// A workload that resolves more names than this within that time loses the oldest.
 const MOST_RESOLVED: usize = 4096;
+
+/// Sockets that the instances of one component may have open together; each is a file descriptor of the host.
+const MOST_SOCKETS: usize = 512;
 
 /// Everything that decides what one component may reach.
 pub struct Reach {
@@ -26,6 +30,8 @@ pub struct Reach {
     pub loopback: Arc<Loopback>,
     /// Services may; components answer requests instead.
     pub may_listen: bool,
+    /// Room for the sockets that guests open.
+    pub sockets: Arc<Seats>,
     /// What this component resolved just now: a name entry covers those addresses, and no others.
     resolved: Mutex<HashMap<IpAddr, (String, Instant)>>,
 }
@@ -39,12 +45,13 @@ pub enum Target {
     Outside(SocketAddr),
 }
 
-/// Why a socket gets no address.
+/// Why a guest gets no socket, or no address for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Denied,
     Taken,
     NobodyThere,
+    TooMany,
 }
 
 impl Reach {
@@ -54,6 +61,7 @@ impl Reach {
             policy,
             loopback,
             may_listen,
+            sockets: Seats::new(MOST_SOCKETS),
             resolved: Mutex::default(),
         }
     }
