@@ -29,6 +29,7 @@ pub struct Connection {
     pub closing: CancellationToken,
     ended: CancellationToken,
     is_leaving: AtomicBool,
+    has_asked: AtomicBool,
     hosts: Mutex<Vec<String>>,
 }
 
@@ -46,6 +47,7 @@ impl Connections {
             closing: closing.child_token(),
             ended: CancellationToken::new(),
             is_leaving: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
             hosts: Mutex::default(),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -88,6 +90,15 @@ impl Connection {
         if !hosts.iter().any(|known| known == host) {
             hosts.push(host.to_owned());
         }
+    }
+
+    /// Remembers that a request came.
+    pub fn note_asked(&self) {
+        self.has_asked.store(true, Ordering::Relaxed);
+    }
+
+    pub fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
     }
 
     /// Whether the present request is its last one.
