@@ -272,6 +272,10 @@ impl Instances {
 
     /// Keeps the instance if the pool has room for it beside `others`.
     pub fn keep(&self, instance: Instance, others: usize) {
+        // As in `warm_instance`.
+        if self.pool_size() == 0 || self.is_crowded() {
+            return;
+        }
         let mut warm = self.warm();
         if warm.len() + others < self.pool_size() {
             warm.push(instance);
@@ -302,6 +306,12 @@ impl Instances {
 
     pub fn has_seat(&self) -> bool {
         self.around.seats.taken() < self.around.seats.most
+    }
+
+    /// Whether one more instance that waits for a request would be in the way: the idle ones of all workloads leave half of the
+    /// seats to others.
+    pub fn is_crowded(&self) -> bool {
+        self.around.seats.taken() * 2 > self.around.seats.most
     }
 
     pub fn idle_count(&self) -> usize {

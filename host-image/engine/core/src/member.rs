@@ -11,7 +11,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::crew::{Crew, Job, Place};
 use crate::http::call::{Answer, Outcome};
-use crate::instance::Instance;
+use crate::instance::{Instance, Instances};
 
 /// An instance that serves several requests at once.
 pub struct Member {
@@ -19,6 +19,7 @@ pub struct Member {
     /// Started beyond the pool's size: it ends as soon as it has nothing to do.
     is_surplus: bool,
     after_response: Duration,
+    instances: Arc<Instances>,
     state: Mutex<State>,
 }
 
@@ -69,6 +70,7 @@ impl Member {
             thread: std::thread::current().id(),
             is_surplus,
             after_response: crew.timeout,
+            instances: crew.instances.clone(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 open: Vec::new(),
@@ -147,13 +149,18 @@ impl Member {
         state.is_idle = true;
         state.idle_by = None;
         let has_work = !state.queue.is_empty() || !state.open.is_empty();
-        if has_work || (state.takes == Takes::More && !self.is_surplus) {
+        if has_work || self.may_wait(&state) {
             return false;
         }
         if state.takes == Takes::More {
             state.takes = Takes::Never;
         }
         true
+    }
+
+    /// Whether it stays when it has nothing to do.
+    fn may_wait(&self, state: &State) -> bool {
+        state.takes == Takes::More && !self.is_surplus && !self.instances.is_crowded()
     }
 
     /// Nobody waits for the guest, and it got stuck or is over its time.
@@ -223,7 +230,7 @@ impl Member {
         if !state.is_idle {
             state.idle_by = Some(Instant::now() + self.after_response);
         }
-        let is_waiting = state.is_idle && state.takes == Takes::More && !self.is_surplus;
+        let is_waiting = state.is_idle && self.may_wait(&state);
         if state.open.is_empty() && !is_waiting {
             drop(state);
             self.wake();

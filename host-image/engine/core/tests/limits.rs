@@ -132,6 +132,19 @@ async fn a_full_host_is_503_and_says_when_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn idle_instances_leave_room_for_other_workloads() {
+    for wasm in ["http-p2.wasm", "http-p3.wasm"] {
+        let ground = engine(json!({"max_instances": 4}));
+        for id in ["a", "b", "c", "d"] {
+            ground.start(&workload(id, wasm, json!({"pool_size": 2}))).await;
+            assert_eq!(ground.get(&format!("{id}.test"), "/").await.status, 200, "{id}");
+        }
+        ground.alive_becomes(2).await;
+        assert_eq!(ground.get("a.test", "/count").await.text(), "2\n", "it is kept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_workload_never_takes_every_instance() {
     let ground = both(json!({"max_instances": 4})).await;
     let mut busy = Vec::new();
