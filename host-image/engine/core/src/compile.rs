@@ -61,8 +61,8 @@ fn wasm_engine(max_instances: u32, is_concurrent: bool) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(max_instances)
         .total_core_instances(max_instances.saturating_mul(20).max(MOST_CORE_INSTANCES))
-        .total_memories(max_instances.saturating_mul(2).max(MOST_MEMORIES))
-        .total_tables(max_instances.saturating_mul(4).max(MOST_TABLES))
+        .total_memories(total_memories(max_instances))
+        .total_tables(total_tables(max_instances))
         .total_stacks(max_instances.saturating_mul(2))
         .max_core_instances_per_component(MOST_CORE_INSTANCES)
         .max_tables_per_component(MOST_TABLES)
@@ -78,6 +78,22 @@ fn wasm_engine(max_instances: u32, is_concurrent: bool) -> Result<Engine> {
         .epoch_interruption(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(|e| EngineError::internal(format!("WebAssembly can't be run here: {e:#}")))
+}
+
+fn total_memories(max_instances: u32) -> u32 {
+    max_instances.saturating_mul(2).max(MOST_MEMORIES)
+}
+
+fn total_tables(max_instances: u32) -> u32 {
+    max_instances.saturating_mul(4).max(MOST_TABLES)
+}
+
+/// So many instances of a component may live at once: they leave half of its engine's memories and tables to others.
+fn most_instances(max_instances: u32, memories: u32, tables: u32) -> u32 {
+    let half = |total: u32, each: u32| (total / 2).checked_div(each).unwrap_or(max_instances);
+    half(total_memories(max_instances), memories)
+        .min(half(total_tables(max_instances), tables))
+        .clamp(1, max_instances)
 }
 
 /// Compiles components and remembers what it compiled.
@@ -108,6 +124,16 @@ impl Compiled {
         self.0
             .get()
             .expect("a compiled component is there from the start")
+    }
+
+    /// How many instances of it may live at once on a host of so many.
+    pub fn most_instances(&self, max_instances: u32) -> u32 {
+        // One that can't tell what it needs imports core modules, and nobody provides those.
+        self.component()
+            .resources_required()
+            .map_or(max_instances, |needs| {
+                most_instances(max_instances, needs.num_memories, needs.num_tables)
+            })
     }
 }
 
@@ -276,4 +302,28 @@ fn file_name(engine: &Engine, digest: &str) -> String {
 
 fn sum_of(name: &str) -> String {
     format!("{name}.sum")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_leaves_half_of_the_pool_to_others() {
+        for (max_instances, memories, tables, most) in [
+            (1000, 1, 2, 1000),
+            (1000, 1, 4, 500),
+            (1000, 0, 0, 1000),
+            (1000, 1, 200, 10),
+            (1000, 50, 3, 20),
+            (10, 1, 200, 1),
+            (1, 1, 1, 1),
+        ] {
+            assert_eq!(
+                most_instances(max_instances, memories, tables),
+                most,
+                "{max_instances} instances at most, {memories} memories and {tables} tables each"
+            );
+        }
+    }
 }

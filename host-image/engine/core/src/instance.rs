@@ -135,10 +135,10 @@ pub struct Instance {
     pub store: Store<Guest>,
     pub proxy: Proxy,
     pub invocations_left: Option<u32>,
-    _seat: Seat,
+    _seats: (Seat, Seat),
 }
 
-/// How many of something there may be at once: of instances over all workloads, or of the sockets of one component.
+/// How many of something there may be at once: of instances over all workloads or of one component, of a component's sockets.
 pub struct Seats {
     taken: AtomicUsize,
     pub most: usize,
@@ -154,6 +154,10 @@ impl Seats {
 
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.taken() >= self.most
     }
 
     pub fn take(self: &Arc<Self>) -> Option<Seat> {
@@ -187,6 +191,8 @@ pub struct Instances {
     pre: ProxyPre<Guest>,
     /// The compiled component among it is kept known to the compiler, so that another workload can share it.
     around: Surroundings,
+    /// So many instances of this component fit beside those of others.
+    own_seats: Arc<Seats>,
     warm: Mutex<Vec<Instance>>,
 }
 
@@ -202,6 +208,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    fn most_instances(&self) -> usize {
+        let of_host = u32::try_from(self.seats.most).unwrap_or(u32::MAX);
+        self.compiled.most_instances(of_host) as usize
+    }
+
     /// What a store of its own starts with.
     pub fn guest(&self) -> Guest {
         Guest::new(
@@ -219,6 +230,7 @@ impl Instances {
         Self {
             engine: around.compiled.component().engine().clone(),
             pre,
+            own_seats: Seats::new(around.most_instances()),
             around,
             warm: Mutex::default(),
         }
@@ -242,7 +254,11 @@ impl Instances {
 
     /// A fresh instance.
     pub async fn make(&self) -> Result<Instance, NoInstance> {
-        let seat = self.around.seats.take().ok_or(NoInstance::Full)?;
+        let seats = self
+            .own_seats
+            .take()
+            .zip(self.around.seats.take())
+            .ok_or(NoInstance::Full)?;
         let mut store = self.around.guest().into_store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -255,7 +271,7 @@ impl Instances {
             store,
             proxy,
             invocations_left: self.max_invocations(),
-            _seat: seat,
+            _seats: seats,
         })
     }
 
@@ -305,7 +321,7 @@ impl Instances {
     }
 
     pub fn has_seat(&self) -> bool {
-        self.around.seats.taken() < self.around.seats.most
+        !self.around.seats.is_full() && !self.own_seats.is_full()
     }
 
     /// Whether one more instance that waits for a request would be in the way: the idle ones of all workloads leave half of the
