@@ -149,7 +149,6 @@ async fn answer(
         }
         return plain(StatusCode::NOT_FOUND, format!("no workload answers for {host:?}"));
     };
-    connection.note(&host);
     // The connection says what the scheme is, whatever the client writes.
     if request.uri().authority().is_none() || request.uri().scheme() != Some(&scheme) {
         match absolute(request.uri(), authority, scheme) {
@@ -157,6 +156,7 @@ async fn answer(
             None => return plain(StatusCode::BAD_REQUEST, "the Host header is no authority".into()),
         }
     }
+    connection.note(&host);
     workload.serve(request).await
 }
 
