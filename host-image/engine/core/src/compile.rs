@@ -102,7 +102,7 @@ pub struct Compiler {
     cache: Cache,
     known: Mutex<HashMap<String, Weak<OnceCell<Component>>>>,
     /// One compilation at a time: each uses all cores as it is.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
     counts: Counts,
 }
 
@@ -143,7 +143,7 @@ impl Compiler {
             engines: engines.clone(),
             cache,
             known: Mutex::default(),
-            turn: Semaphore::new(1),
+            turn: Arc::new(Semaphore::new(1)),
             counts: Counts::default(),
         })
     }
@@ -196,15 +196,19 @@ impl Compiler {
     }
 
     async fn obtain(self: &Arc<Self>, what: &str, digest: &str, bytes: Vec<u8>) -> Result<Component> {
-        let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
+        let turn = self.turn.clone().acquire_owned().await;
+        let turn = turn.expect("the semaphore is never closed");
         let (compiler, what, digest) = (self.clone(), what.to_owned(), digest.to_owned());
         let (done, result) = tokio::sync::oneshot::channel();
-        // A thread of its own, because the threads that the compiler starts inherit its priority.
+        // A thread of its own, because the threads that the compiler starts inherit its priority. It keeps its turn when nobody waits
+        // for it any more: who asks for the same component next finds what it left on disk.
         std::thread::Builder::new()
             .name("wasm-compile".into())
             .spawn(move || {
                 lower_this_thread(COMPILER);
-                let _ = done.send(compiler.obtain_now(&what, &digest, &bytes));
+                let obtained = compiler.obtain_now(&what, &digest, &bytes);
+                drop(turn);
+                let _ = done.send(obtained);
             })
             .map_err(|e| EngineError::internal(format!("a thread can't be started: {e}")))?;
         result
