@@ -8,6 +8,7 @@ pub mod loopback;
 pub mod loopback_ports;
 pub mod names;
 pub mod policy;
+mod resolved;
 pub mod resolver;
 pub mod rules;
 pub mod sockets;

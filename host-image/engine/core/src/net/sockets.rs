@@ -1,9 +1,8 @@
 //! Raw TCP and UDP: which addresses a component may reach.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 
@@ -11,13 +10,10 @@ use super::lists::AllowLists;
 use super::loopback::{self, Loopback};
 use super::names::{Internal, MACHINE};
 use super::policy::AddressPolicy;
+use super::resolved::Resolved;
 use super::rules::Scheme;
 use crate::instance::Seats;
 
-/// How long a resolved address stays covered by the entry for its name.
-const RESOLVED_FOR: Duration = Duration::from_secs(60);
-/// A workload that resolves more names than this within that time loses the oldest.
-const MOST_RESOLVED: usize = 4096;
 
 /// Sockets that the instances of one component may have open together; each is a file descriptor of the host.
 const MOST_SOCKETS: usize = 512;
@@ -32,8 +28,7 @@ pub struct Reach {
     pub may_listen: bool,
     /// Room for the sockets that guests open.
     pub sockets: Arc<Seats>,
-    /// What this component resolved just now: a name entry covers those addresses, and no others.
-    resolved: Mutex<HashMap<IpAddr, (String, Instant)>>,
+    resolved: Resolved,
 }
 
 /// Where a TCP connection really goes.
@@ -62,7 +57,7 @@ impl Reach {
             loopback,
             may_listen,
             sockets: Seats::new(MOST_SOCKETS),
-            resolved: Mutex::default(),
+            resolved: Resolved::default(),
         }
     }
 
@@ -83,17 +78,7 @@ impl Reach {
 
     /// Remembers that `name` was resolved to `address` by this component.
     pub fn note_resolved(&self, name: &str, address: IpAddr) {
-        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if resolved.len() >= MOST_RESOLVED {
-            resolved.retain(|_, (_, at)| at.elapsed() < RESOLVED_FOR);
-            if resolved.len() >= MOST_RESOLVED {
-                resolved.clear();
-            }
-        }
-        resolved.insert(
-            address.to_canonical(),
-            (name.trim_end_matches('.').to_owned(), Instant::now()),
-        );
+        self.resolved.note(name, address, Instant::now());
     }
 
     /// Where a guest may bind a TCP socket: a place of its workload's loopback, or None for where it asked to, which is
@@ -178,18 +163,12 @@ impl Reach {
 
     fn is_listed(&self, address: SocketAddr) -> bool {
         let (ip, port) = (address.ip().to_canonical(), address.port());
-        if self.lists.hosts.iter().any(|rule| rule.allows_address(ip, port)) {
-            return true;
-        }
-        let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        resolved.get(&ip).is_some_and(|(name, at)| {
-            at.elapsed() < RESOLVED_FOR
-                && self
-                    .lists
-                    .hosts
-                    .iter()
-                    .any(|rule| rule.allows_resolved(name, port))
-        })
+        let mut rules = self.lists.hosts.iter();
+        rules.any(|rule| rule.allows_address(ip, port))
+            || self.resolved.any(ip, Instant::now(), |name| {
+                let mut rules = self.lists.hosts.iter();
+                rules.any(|rule| rule.allows_resolved(name, port))
+            })
     }
 }
 
@@ -255,6 +234,11 @@ mod tests {
         assert!(connects(&named, "10.0.0.1:5432"));
         assert!(!connects(&named, "10.0.0.1:5433"));
         assert!(!connects(&named, "10.0.0.2:5432"));
+        named.note_resolved("other.example", "10.0.0.1".parse().unwrap());
+        assert!(
+            connects(&named, "10.0.0.1:5432"),
+            "another name at that address takes nothing away"
+        );
         named.note_resolved("other.example", "10.0.0.3".parse().unwrap());
         assert!(!connects(&named, "10.0.0.3:5432"));
         named.note_resolved("db.example", "127.0.0.1".parse().unwrap());
