@@ -38,7 +38,7 @@ struct State {
     invocations_left: Option<u32>,
     /// How many requests the guest was given since this was last asked for.
     given_count: u32,
-    /// When the guest has to be idle after a response.
+    /// When the guest has to be idle after the first response since it was idle last.
     idle_by: Option<Instant>,
     waker: Option<Waker>,
 }
@@ -163,10 +163,14 @@ impl Member {
         state.takes == Takes::More && !self.is_surplus && !self.instances.is_crowded()
     }
 
-    /// Nobody waits for the guest, and it got stuck or is over its time.
+    /// Nobody waits for the guest, and it got stuck or is over its time. One that is over its time gets no more requests, so that
+    /// nobody waits for it in the end.
     pub fn is_to_be_ended(&self, now: Instant) -> bool {
-        let state = self.state();
+        let mut state = self.state();
         let is_late = state.idle_by.is_some_and(|by| now >= by);
+        if is_late {
+            state.takes = Takes::Never;
+        }
         state.open.is_empty() && state.queue.is_empty() && (state.is_doomed || is_late)
     }
 
@@ -228,7 +232,8 @@ impl Member {
             state.takes = Takes::Never;
         }
         if !state.is_idle {
-            state.idle_by = Some(Instant::now() + self.after_response);
+            let by = Instant::now() + self.after_response;
+            state.idle_by.get_or_insert(by);
         }
         let is_waiting = state.is_idle && self.may_wait(&state);
         if state.open.is_empty() && !is_waiting {
