@@ -112,6 +112,8 @@ impl Engine {
         };
         workload.set_ready(ready?);
         if workload.is_stopping() {
+            // The stop may have found nothing to free yet.
+            workload.free();
             return Err(stopped());
         }
         claim.keep();
@@ -170,7 +172,7 @@ impl Engine {
         self.front.connections.leave(|host| !staying.has(host)).await;
         {
             let _one_change_at_a_time = self.workloads();
-            let routes = self.front.routes.load().keeping(|w| w.spec.id != id);
+            let routes = self.front.routes.load().keeping(|w| !std::ptr::eq(w, &*workload));
             self.front.routes.store(Arc::new(routes));
         }
         nothing_in_flight(&workload, self.settings.request_timeout()).await;
