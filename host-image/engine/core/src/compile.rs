@@ -16,6 +16,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::artifact::{check_is_component, describe_refused, digest_of};
 use crate::cache::Cache;
 use crate::error::{EngineError, Kind, Result};
+use crate::log::say;
 use crate::priority::{COMPILER, lower_this_thread};
 
 /// Memory of an instance that stays resident for the next one in the same slot, instead of being unmapped.
@@ -272,9 +273,9 @@ impl Compiler {
             // SAFETY: as in `load_cached`.
             Ok(path) => unsafe { Component::deserialize_file(engine, path) }.ok(),
             Err(error) => {
-                eprintln!(
+                say(format!(
                     "compiled code can't be cached, and will be compiled again at the next start: {error}"
-                );
+                ));
                 None
             }
         }

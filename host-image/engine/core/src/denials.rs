@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::log::say;
 use crate::net::rules::Scheme;
 
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -63,10 +64,10 @@ impl Denials {
         };
         drop(seen);
         if is_due {
-            eprintln!(
+            say(format!(
                 "{} outgoing request to {destination} denied: {reason}",
                 self.workload
-            );
+            ));
         }
     }
 

@@ -16,6 +16,7 @@ use crate::error::{EngineError, Kind, Result};
 use crate::http::server::Front;
 use crate::http::tls::{ListenerTls, RELOAD_EVERY};
 use crate::lanes::Lanes;
+use crate::log::{flush, say};
 use crate::oci::Registries;
 use crate::prepare::Workbench;
 use crate::service::Service;
@@ -25,6 +26,9 @@ use crate::workload::{Ready, RequestLimits, Workload};
 
 /// What must end at once may wait for a guest to give way on its thread.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
+
+/// The last lines of the log may wait so long for their reader.
+const LOG_WITHIN: Duration = Duration::from_secs(1);
 
 /// One HTTP listener and every workload behind it.
 pub struct Engine {
@@ -211,6 +215,7 @@ impl Engine {
             workload.free();
         }
         self.front.routes.store(Arc::default());
+        let _ = tokio::task::spawn_blocking(|| flush(LOG_WITHIN)).await;
     }
 
     fn workloads(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Workload>>> {
@@ -284,7 +289,7 @@ async fn keep_fresh(tls: Arc<ListenerTls>, closing: CancellationToken) {
     {
         let tls = tls.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || tls.reload()).await {
-            eprintln!("the listener's certificate can't be read anew: {error}");
+            say(format!("the listener's certificate can't be read anew: {error}"));
         }
     }
 }

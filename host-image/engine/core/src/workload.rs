@@ -21,6 +21,7 @@ use crate::http::call::{Answer, Outcome, run};
 use crate::http::drive::{CpuShare, Drive};
 use crate::http::reply::{self, Reply};
 use crate::instance::Instances;
+use crate::log::say;
 use crate::service::Service;
 use crate::settings::WorkloadSpec;
 use crate::stats::Stats;
@@ -189,14 +190,14 @@ impl Workload {
                 )
             }
             Failure::Ended(Outcome::Done) => {
-                eprintln!("{name} returned without a response");
+                say(format!("{name} returned without a response"));
                 reply::plain(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("workload {name} returned no response"),
                 )
             }
             Failure::Code(code) => {
-                eprintln!("{name} answered with the error {code}");
+                say(format!("{name} answered with the error {code}"));
                 reply::plain(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("workload {name} failed: {code}"),
@@ -288,16 +289,19 @@ impl Lease {
 
     pub fn note_trap(&self, reason: &str) {
         self.0.stats.traps.fetch_add(1, Ordering::Relaxed);
-        eprintln!("{} failed in a request: {reason}", self.0.spec.full_name());
+        say(format!(
+            "{} failed in a request: {reason}",
+            self.0.spec.full_name()
+        ));
     }
 
     pub fn note_timeout(&self) {
         self.0.stats.timeouts.fetch_add(1, Ordering::Relaxed);
         let seconds = self.0.limits.timeout.as_secs_f64();
-        eprintln!(
+        say(format!(
             "{} was ended after {seconds} s without an answer",
             self.0.spec.full_name()
-        );
+        ));
     }
 }
 

@@ -70,9 +70,14 @@ async fn what_a_guest_opens_in_the_host_is_bounded() {
     let ground = engine(json!({}));
     for name in ["http-p2", "http-p3"] {
         let rules = json!({"allowed_hosts": ["*"]});
-        ground.start(&workload(name, &format!("{name}.wasm"), rules)).await;
+        ground
+            .start(&workload(name, &format!("{name}.wasm"), rules))
+            .await;
         let host = format!("{name}.test");
-        assert_eq!(ground.get(&host, "/hoard?count=2000").await.said(), (200, "2000\n".into()));
+        assert_eq!(
+            ground.get(&host, "/hoard?count=2000").await.said(),
+            (200, "2000\n".into())
+        );
         assert_eq!(ground.get(&host, "/hoard?count=5000").await.status, 500);
         let code = match name {
             "http-p2" => "new-socket-limit",

@@ -159,10 +159,12 @@ async fn work_after_a_response_ends_in_time_under_steady_traffic() {
     assert_eq!(ground.get("w.test", "/linger?ms=60000").await.status, 200);
     let next = ground.get("w.test", "/count").await.text();
     assert_eq!(next, "2\n", "the guest that lingers takes others");
-    eventually(async || match ground.get("w.test", "/count").await.text().as_str() {
-        "1\n" => Ok(()),
-        other => Err(other.to_owned()),
-    })
+    eventually(
+        async || match ground.get("w.test", "/count").await.text().as_str() {
+            "1\n" => Ok(()),
+            other => Err(other.to_owned()),
+        },
+    )
     .await;
     ground.alive_becomes(1).await;
 }

@@ -121,7 +121,11 @@ impl Ahead {
 
     /// None where they are not data alone: by a length its client would take a body that breaks off for a whole one.
     fn byte_count(&self) -> Option<u64> {
-        let data = self.0.iter().flatten().map(|frame| frame.as_ref().ok()?.data_ref());
+        let data = self
+            .0
+            .iter()
+            .flatten()
+            .map(|frame| frame.as_ref().ok()?.data_ref());
         data.map(|bytes| bytes.map(|bytes| bytes.len() as u64)).sum()
     }
 }

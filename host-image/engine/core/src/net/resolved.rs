@@ -30,7 +30,10 @@ impl Name {
 impl Resolved {
     /// Remembers that `name` led to `address`.
     pub fn note(&self, name: &str, address: IpAddr, now: Instant) {
-        let (text, address) = (name.trim_end_matches('.').to_ascii_lowercase(), address.to_canonical());
+        let (text, address) = (
+            name.trim_end_matches('.').to_ascii_lowercase(),
+            address.to_canonical(),
+        );
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST_ADDRESSES && !all.contains_key(&address) {
             make_room(&mut all, now);

@@ -14,7 +14,6 @@ use super::resolved::Resolved;
 use super::rules::Scheme;
 use crate::instance::Seats;
 
-
 /// Sockets that the instances of one component may have open together; each is a file descriptor of the host.
 const MOST_SOCKETS: usize = 512;
 
