@@ -129,8 +129,15 @@ impl Workload {
         let _ = self.stopping.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Answers one request.
+    /// Answers one request, and counts it.
     pub async fn serve(self: &Arc<Self>, request: http::Request<Incoming>) -> Reply {
+        let start = Instant::now();
+        let reply = self.answer(request).await;
+        self.stats.note_response(reply.status(), start.elapsed());
+        reply
+    }
+
+    async fn answer(self: &Arc<Self>, request: http::Request<Incoming>) -> Reply {
         let Some(Ready {
             handler: Some(instances),
             crew,
@@ -145,7 +152,6 @@ impl Workload {
         if self.in_flight() > self.limits.most_in_flight {
             return self.refuse("has too many requests in flight");
         }
-        let start = Instant::now();
         let (answer, answered) = oneshot::channel();
         let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
         let drive = match crew {
@@ -162,12 +168,10 @@ impl Workload {
             timeout: self.limits.timeout,
             limit: None,
         };
-        let reply = match waiting.await {
+        match waiting.await {
             Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease).await,
             Err(failure) => self.explain(failure, &lease),
-        };
-        self.stats.note_response(reply.status(), start.elapsed());
-        reply
+        }
     }
 
     fn refuse(&self, why: &str) -> Reply {

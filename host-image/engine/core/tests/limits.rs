@@ -134,6 +134,7 @@ async fn a_full_host_is_503_and_says_when_to_come_again() {
     }
     assert_eq!(ground.get("http-p2.test", "/").await.status, 200);
     assert_eq!(ground.status_of("http-p2")["rejected_total"], 1);
+    assert_eq!(ground.status_of("http-p2")["responses"]["5xx"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,6 +168,7 @@ async fn one_workload_never_takes_every_instance() {
         "{}",
         refused.text()
     );
+    assert_eq!(ground.status_of("http-p2")["responses"]["5xx"], 1);
     assert_eq!(ground.get("http-p3.test", "/").await.status, 200);
     for request in busy {
         assert_eq!(request.await.unwrap().status, 200);

@@ -12,6 +12,7 @@ use super::names::{Internal, MACHINE};
 use super::policy::AddressPolicy;
 use super::resolved::Resolved;
 use super::rules::Scheme;
+use crate::denials::Denials;
 use crate::instance::Seats;
 
 /// Sockets that the instances of one component may have open together; each is a file descriptor of the host.
@@ -21,6 +22,7 @@ const MOST_SOCKETS: usize = 512;
 pub struct Reach {
     pub lists: AllowLists,
     pub policy: AddressPolicy,
+    pub denials: Arc<Denials>,
     /// Shared by the components and the service of one workload.
     pub loopback: Arc<Loopback>,
     /// Services may; components answer requests instead.
@@ -49,10 +51,17 @@ pub enum Refusal {
 }
 
 impl Reach {
-    pub fn new(lists: AllowLists, policy: AddressPolicy, loopback: Arc<Loopback>, may_listen: bool) -> Self {
+    pub fn new(
+        lists: AllowLists,
+        policy: AddressPolicy,
+        denials: Arc<Denials>,
+        loopback: Arc<Loopback>,
+        may_listen: bool,
+    ) -> Self {
         Self {
             lists,
             policy,
+            denials,
             loopback,
             may_listen,
             sockets: Seats::new(MOST_SOCKETS),
@@ -112,7 +121,10 @@ impl Reach {
                 let listener = self.loopback.listener(asked).ok_or(Refusal::NobodyThere)?;
                 Ok(Target::Within(listener))
             }
-            Some(Internal::Machine) if !self.opens_machine(asked.port()) => Err(Refusal::Denied),
+            Some(Internal::Machine) if !self.opens_machine(asked.port()) => {
+                self.note_denied("tcp", asked, "no entry of allowedHostLoopbackPorts covers it");
+                Err(Refusal::Denied)
+            }
             Some(Internal::Machine) => Ok(Target::Outside((Ipv4Addr::LOCALHOST, asked.port()).into())),
             Some(Internal::Nobody) | None => Ok(Target::Outside(asked)),
         }
@@ -145,8 +157,10 @@ impl Reach {
             SocketAddrUse::UdpBind => is_any(address),
             SocketAddrUse::TcpListen => self.may_listen && self.loopback.is_place(address.ip()),
             SocketAddrUse::TcpAccept => self.loopback.admit(address),
-            SocketAddrUse::TcpConnect => self.is_within(address) || self.is_outside_and_listed(address),
-            SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => self.is_outside_and_listed(address),
+            SocketAddrUse::TcpConnect => self.is_within(address) || self.may_reach("tcp", address),
+            SocketAddrUse::UdpSend => self.may_reach("udp", address),
+            // Who sent it is no choice of the guest's.
+            SocketAddrUse::UdpReceive => self.why_not(address).is_none(),
         }
     }
 
@@ -156,8 +170,25 @@ impl Reach {
         (is_machine && self.opens_machine(address.port())) || self.loopback.is_listener(address)
     }
 
-    fn is_outside_and_listed(&self, address: SocketAddr) -> bool {
-        self.policy.closed_range(address.ip()).is_none() && self.is_listed(address)
+    fn may_reach(&self, protocol: &str, address: SocketAddr) -> bool {
+        let why_not = self.why_not(address);
+        if let Some(reason) = &why_not {
+            self.note_denied(protocol, address, reason);
+        }
+        why_not.is_none()
+    }
+
+    /// Why an address outside of the workload may not be reached, if so.
+    fn why_not(&self, address: SocketAddr) -> Option<String> {
+        match self.policy.closed_range(address.ip()) {
+            Some(range) => Some(format!("it is in a {range}")),
+            None if self.is_listed(address) => None,
+            None => Some("no entry of allowedHosts covers it".into()),
+        }
+    }
+
+    fn note_denied(&self, protocol: &str, address: SocketAddr, reason: &str) {
+        self.denials.note(&format!("{protocol}://{address}"), reason);
     }
 
     fn is_listed(&self, address: SocketAddr) -> bool {
@@ -206,7 +237,8 @@ mod tests {
             allow_special_ranges,
             deny_private_ranges: false,
         };
-        Reach::new(lists, policy, Loopback::new(), false)
+        let denials = Arc::new(Denials::new("default/w".into()));
+        Reach::new(lists, policy, denials, Loopback::new(), false)
     }
 
     fn connects(reach: &Reach, address: &str) -> bool {
@@ -218,6 +250,7 @@ mod tests {
         let any = reach(&["*"], false);
         assert!(connects(&any, "10.0.0.1:5432"));
         assert!(!connects(&any, "127.0.0.1:5432"));
+        assert_eq!(any.denials.counts()["tcp://127.0.0.1:5432"], 1);
         assert!(!connects(&any, "[::ffff:127.0.0.1]:5432"));
         assert!(!connects(&any, "169.254.169.254:80"));
         let open = reach(&["*"], true);
