@@ -90,7 +90,12 @@ impl Shared {
             .clone();
         let port = effective_port(&authority, scheme)?;
         if !self.reach.allows_request(scheme, authority.host(), port) {
-            self.deny(scheme, authority.host(), port, "no entry of allowedHosts covers it");
+            self.deny(
+                scheme,
+                authority.host(),
+                port,
+                "no entry of allowedHosts covers it",
+            );
             return Err(Error::HttpRequestDenied);
         }
         let mut captured = capture_connection(&mut request);

@@ -37,7 +37,8 @@ pub struct Front {
     /// Cancelled when connections have to come to their end.
     pub closing: CancellationToken,
     pub connections: Connections,
-    head_within: Duration,
+    /// How long a client may take for the head of a request, or for the start of TLS.
+    pub head_within: Duration,
 }
 
 impl Default for Front {
