@@ -169,7 +169,9 @@ impl Workload {
             limit: None,
         };
         match waiting.await {
-            Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease).await,
+            Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease)
+                .await
+                .unwrap_or_else(|_| self.failed()),
             Err(failure) => self.explain(failure, &lease),
         }
     }
@@ -182,16 +184,18 @@ impl Workload {
         )
     }
 
+    fn failed(&self) -> Reply {
+        let text = format!("workload {} failed", self.spec.full_name());
+        reply::plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
     fn explain(&self, failure: Failure, lease: &Lease) -> Reply {
         let name = self.spec.full_name();
         match failure {
             Failure::Ended(Outcome::Full) => self.refuse("finds no free instance on this host"),
             Failure::Ended(Outcome::Trapped(reason)) => {
                 lease.note_trap(&reason);
-                reply::plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    format!("workload {name} failed"),
-                )
+                self.failed()
             }
             Failure::Ended(Outcome::Done) => {
                 say(format!("{name} returned without a response"));

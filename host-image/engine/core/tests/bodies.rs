@@ -35,13 +35,23 @@ async fn a_trap_breaks_off_the_body_even_of_a_guest_that_went_elsewhere() {
     for id in ALL {
         // Whether the end of the body or the trap is seen first is a matter of luck unless it is seen to.
         for turn in 0..20 {
-            let answer = ground.get(&format!("{id}.test"), "/break?ms=15").await;
+            let answer = ground.get(&format!("{id}.test"), "/break?ms=50").await;
             assert_eq!(answer.status, 200);
             assert!(answer.body.is_err(), "{id} in turn {turn}: {:?}", answer.body);
         }
         assert_eq!(ground.status_of(id)["traps_total"], 20);
     }
     ground.alive_becomes(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trap_before_the_head_is_sent_is_500() {
+    let ground = all(json!({})).await;
+    for id in ALL {
+        let answer = ground.get(&format!("{id}.test"), "/break?ms=0").await;
+        assert_eq!(answer.said(), (500, format!("workload default/{id} failed\n")));
+        assert_eq!(ground.status_of(id)["traps_total"], 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,7 +146,7 @@ impl CpuShare {
     /// Charges `used` and says how long the guest has to pause.
     fn charge(&self, now: Instant, used: Duration) -> Duration {
         let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = paid_until.map_or(now, |at| at.max(now - BURST.min(Duration::from_secs(1))));
+        let from = paid_until.map_or(now, |at| at.max(now - BURST));
         let until = from + used.div_f64(self.cores);
         *paid_until = Some(until);
         until.saturating_duration_since(now + used)

@@ -26,7 +26,7 @@ pub struct ReplyBody {
 
 /// Frames that are here already: the first one, and what comes next.
 #[derive(Default)]
-struct Ahead([Option<Result<Frame<Bytes>, Error>>; 2]);
+struct Ahead([Option<Frame<Bytes>>; 2]);
 
 /// What comes after them.
 enum Rest {
@@ -40,7 +40,7 @@ enum Rest {
 pub fn plain(status: StatusCode, text: String) -> Reply {
     let frame = Frame::data(Bytes::from(text + "\n"));
     let mut reply = Response::new(ReplyBody {
-        ahead: Ahead([Some(Ok(frame)), None]),
+        ahead: Ahead([Some(frame), None]),
         rest: Rest::Nothing,
     });
     *reply.status_mut() = status;
@@ -61,43 +61,43 @@ pub fn plain(status: StatusCode, text: String) -> Reply {
 ///
 /// A guest of WASI 0.3 writes its body a moment after the head. Sent as they come, a short response would be two or three packets,
 /// and as many system calls; with its start at hand it is one. And one that is whole needs no watch.
+///
+/// # Errors
+/// The body broke off already, so another response can take its place.
 pub async fn from_guest(
     head: Response<WasiBody>,
     drive: Option<Drive>,
     within: Duration,
     lease: Lease,
-) -> Reply {
+) -> Result<Reply, Error> {
     let (head, body) = head.into_parts();
     let mut ahead = Ahead::default();
     let rest = match drive {
         None => Rest::Left(body),
         Some(drive) => {
             let mut writing = Writing::new(body, drive, lease, within);
-            match ahead.is_whole_of(&mut writing).await {
+            match ahead.is_whole_of(&mut writing).await? {
                 true => Rest::Nothing,
                 false => Rest::Watched(Watched::new(writing, within)),
             }
         }
     };
-    Response::from_parts(head, ReplyBody { ahead, rest })
+    Ok(Response::from_parts(head, ReplyBody { ahead, rest }))
 }
 
 impl Ahead {
     /// Takes what the guest has ready, or writes in its next turn on this thread, and says whether that is all. Never waits for
     /// a guest that has nothing to write.
-    async fn is_whole_of(&mut self, writing: &mut Writing) -> bool {
+    async fn is_whole_of(&mut self, writing: &mut Writing) -> Result<bool, Error> {
         let mut gave_way = false;
         poll_fn(|cx| {
             // More frames would be held back for nothing.
             while let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
                 match writing.poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => *place = Some(Ok(frame)),
-                    Poll::Ready(None) => return Poll::Ready(true),
-                    Poll::Ready(Some(Err(error))) => {
-                        *place = Some(Err(error));
-                        return Poll::Ready(true);
-                    }
-                    Poll::Pending if gave_way || self.0[0].is_none() => return Poll::Ready(false),
+                    Poll::Ready(Some(Ok(frame))) => *place = Some(frame),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(None) => return Poll::Ready(Ok(true)),
+                    Poll::Pending if gave_way || self.0[0].is_none() => return Poll::Ready(Ok(false)),
                     Poll::Pending => {
                         gave_way = true;
                         cx.waker().wake_by_ref();
@@ -105,12 +105,12 @@ impl Ahead {
                     }
                 }
             }
-            Poll::Ready(false)
+            Poll::Ready(Ok(false))
         })
         .await
     }
 
-    fn next(&mut self) -> Said {
+    fn next(&mut self) -> Option<Frame<Bytes>> {
         let [first, second] = &mut self.0;
         first.take().or_else(|| second.take())
     }
@@ -119,13 +119,9 @@ impl Ahead {
         self.0.iter().all(Option::is_none)
     }
 
-    /// None where they are not data alone: by a length its client would take a body that breaks off for a whole one.
+    /// None where there are trailers: a response that tells its length has no place for them.
     fn byte_count(&self) -> Option<u64> {
-        let data = self
-            .0
-            .iter()
-            .flatten()
-            .map(|frame| frame.as_ref().ok()?.data_ref());
+        let data = self.0.iter().flatten().map(Frame::data_ref);
         data.map(|bytes| bytes.map(|bytes| bytes.len() as u64)).sum()
     }
 }
@@ -136,7 +132,7 @@ impl Body for ReplyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Said> {
         if let Some(frame) = self.ahead.next() {
-            return Poll::Ready(Some(frame));
+            return Poll::Ready(Some(Ok(frame)));
         }
         match &mut self.rest {
             Rest::Nothing => Poll::Ready(None),

@@ -38,7 +38,7 @@ struct Contents {
 pub struct ListenerTls {
     files: CertificateFiles,
     config: ArcSwap<ServerConfig>,
-    /// What was tried last, so that a broken file is reported once.
+    /// What was tried last, so that contents which can't be used are reported once. A file that can't be read is reported each time.
     tried: Mutex<Contents>,
 }
 
