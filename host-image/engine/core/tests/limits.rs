@@ -142,7 +142,7 @@ async fn idle_instances_leave_room_for_other_workloads() {
     for wasm in ["http-p2.wasm", "http-p3.wasm"] {
         let ground = engine(json!({"max_instances": 4}));
         for id in ["a", "b", "c", "d"] {
-            ground.start(&workload(id, wasm, json!({"pool_size": 2}))).await;
+            ground.start(&workload(id, wasm, json!({"pool_size": 1}))).await;
             assert_eq!(ground.get(&format!("{id}.test"), "/").await.status, 200, "{id}");
         }
         ground.alive_becomes(2).await;
