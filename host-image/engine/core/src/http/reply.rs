@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -30,7 +30,10 @@ struct Ahead([Option<Frame<Bytes>>; 2]);
 
 /// What comes after them.
 enum Rest {
-    Nothing,
+    Nothing {
+        /// The guest's head tells a length of its own, which is the one that counts.
+        is_length_told: bool,
+    },
     /// What a guest wrote that has ended.
     Left(WasiBody),
     Watched(Watched),
@@ -41,7 +44,9 @@ pub fn plain(status: StatusCode, text: String) -> Reply {
     let frame = Frame::data(Bytes::from(text + "\n"));
     let mut reply = Response::new(ReplyBody {
         ahead: Ahead([Some(frame), None]),
-        rest: Rest::Nothing,
+        rest: Rest::Nothing {
+            is_length_told: false,
+        },
     });
     *reply.status_mut() = status;
     reply.headers_mut().insert(
@@ -77,7 +82,9 @@ pub async fn from_guest(
         Some(drive) => {
             let mut writing = Writing::new(body, drive, lease, within);
             match ahead.is_whole_of(&mut writing).await? {
-                true => Rest::Nothing,
+                true => Rest::Nothing {
+                    is_length_told: head.headers.contains_key(CONTENT_LENGTH),
+                },
                 false => Rest::Watched(Watched::new(writing, within)),
             }
         }
@@ -135,7 +142,7 @@ impl Body for ReplyBody {
             return Poll::Ready(Some(Ok(frame)));
         }
         match &mut self.rest {
-            Rest::Nothing => Poll::Ready(None),
+            Rest::Nothing { .. } => Poll::Ready(None),
             Rest::Left(body) => Pin::new(body).poll_frame(cx),
             Rest::Watched(body) => body.poll_frame(cx),
         }
@@ -144,7 +151,7 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         self.ahead.is_empty()
             && match &self.rest {
-                Rest::Nothing => true,
+                Rest::Nothing { .. } => true,
                 Rest::Left(body) => body.is_end_stream(),
                 Rest::Watched(_) => false,
             }
@@ -153,7 +160,12 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         let held = self.ahead.byte_count();
         match (&self.rest, held) {
-            (Rest::Nothing, Some(held)) => SizeHint::with_exact(held),
+            (
+                Rest::Nothing {
+                    is_length_told: false,
+                },
+                Some(held),
+            ) => SizeHint::with_exact(held),
             (Rest::Left(body), Some(0)) => body.size_hint(),
             _ => SizeHint::new(),
         }
