@@ -74,7 +74,7 @@ def _of_host(status: dict[str, Any], agent: AgentCounts) -> Iterator[Metric]:
 def _of_workloads(workloads: list[dict[str, Any]]) -> Iterator[Metric]:
     in_flight = GaugeMetricFamily(f"{PREFIX}requests_in_flight", "Requests being served now.", labels=WORKLOAD)
     responses = CounterMetricFamily(f"{PREFIX}responses", "Responses by class.", labels=(*WORKLOAD, "code"))
-    latency = HistogramMetricFamily(f"{PREFIX}request_seconds", "Time to the end of a response.", labels=WORKLOAD)
+    latency = HistogramMetricFamily(f"{PREFIX}request_seconds", "Time to the head of a response.", labels=WORKLOAD)
     ended = CounterMetricFamily(
         f"{PREFIX}requests_ended_early",
         "Requests that trapped, took too long or weren't taken.",

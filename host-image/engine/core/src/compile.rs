@@ -16,6 +16,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::artifact::{check_is_component, describe_refused, digest_of};
 use crate::cache::Cache;
 use crate::error::{EngineError, Kind, Result};
+use crate::log::say;
 use crate::priority::{COMPILER, lower_this_thread};
 
 /// Memory of an instance that stays resident for the next one in the same slot, instead of being unmapped.
@@ -61,8 +62,8 @@ fn wasm_engine(max_instances: u32, is_concurrent: bool) -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(max_instances)
         .total_core_instances(max_instances.saturating_mul(20).max(MOST_CORE_INSTANCES))
-        .total_memories(max_instances.saturating_mul(2).max(MOST_MEMORIES))
-        .total_tables(max_instances.saturating_mul(4).max(MOST_TABLES))
+        .total_memories(total_memories(max_instances))
+        .total_tables(total_tables(max_instances))
         .total_stacks(max_instances.saturating_mul(2))
         .max_core_instances_per_component(MOST_CORE_INSTANCES)
         .max_tables_per_component(MOST_TABLES)
@@ -80,13 +81,29 @@ fn wasm_engine(max_instances: u32, is_concurrent: bool) -> Result<Engine> {
     Engine::new(&config).map_err(|e| EngineError::internal(format!("WebAssembly can't be run here: {e:#}")))
 }
 
+fn total_memories(max_instances: u32) -> u32 {
+    max_instances.saturating_mul(2).max(MOST_MEMORIES)
+}
+
+fn total_tables(max_instances: u32) -> u32 {
+    max_instances.saturating_mul(4).max(MOST_TABLES)
+}
+
+/// So many instances of a component may live at once: they leave half of its engine's memories and tables to others.
+fn most_instances(max_instances: u32, memories: u32, tables: u32) -> u32 {
+    let half = |total: u32, each: u32| (total / 2).checked_div(each).unwrap_or(max_instances);
+    half(total_memories(max_instances), memories)
+        .min(half(total_tables(max_instances), tables))
+        .clamp(1, max_instances)
+}
+
 /// Compiles components and remembers what it compiled.
 pub struct Compiler {
     engines: Engines,
     cache: Cache,
     known: Mutex<HashMap<String, Weak<OnceCell<Component>>>>,
     /// One compilation at a time: each uses all cores as it is.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
     counts: Counts,
 }
 
@@ -109,6 +126,16 @@ impl Compiled {
             .get()
             .expect("a compiled component is there from the start")
     }
+
+    /// How many instances of it may live at once on a host of so many.
+    pub fn most_instances(&self, max_instances: u32) -> u32 {
+        // One that can't tell what it needs imports core modules, and nobody provides those.
+        self.component()
+            .resources_required()
+            .map_or(max_instances, |needs| {
+                most_instances(max_instances, needs.num_memories, needs.num_tables)
+            })
+    }
 }
 
 impl Compiler {
@@ -117,7 +144,7 @@ impl Compiler {
             engines: engines.clone(),
             cache,
             known: Mutex::default(),
-            turn: Semaphore::new(1),
+            turn: Arc::new(Semaphore::new(1)),
             counts: Counts::default(),
         })
     }
@@ -170,15 +197,19 @@ impl Compiler {
     }
 
     async fn obtain(self: &Arc<Self>, what: &str, digest: &str, bytes: Vec<u8>) -> Result<Component> {
-        let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
+        let turn = self.turn.clone().acquire_owned().await;
+        let turn = turn.expect("the semaphore is never closed");
         let (compiler, what, digest) = (self.clone(), what.to_owned(), digest.to_owned());
         let (done, result) = tokio::sync::oneshot::channel();
-        // A thread of its own, because the threads that the compiler starts inherit its priority.
+        // A thread of its own, because the threads that the compiler starts inherit its priority. It keeps its turn when nobody waits
+        // for it any more: who asks for the same component next finds what it left on disk.
         std::thread::Builder::new()
             .name("wasm-compile".into())
             .spawn(move || {
                 lower_this_thread(COMPILER);
-                let _ = done.send(compiler.obtain_now(&what, &digest, &bytes));
+                let obtained = compiler.obtain_now(&what, &digest, &bytes);
+                drop(turn);
+                let _ = done.send(obtained);
             })
             .map_err(|e| EngineError::internal(format!("a thread can't be started: {e}")))?;
         result
@@ -242,9 +273,9 @@ impl Compiler {
             // SAFETY: as in `load_cached`.
             Ok(path) => unsafe { Component::deserialize_file(engine, path) }.ok(),
             Err(error) => {
-                eprintln!(
+                say(format!(
                     "compiled code can't be cached, and will be compiled again at the next start: {error}"
-                );
+                ));
                 None
             }
         }
@@ -276,4 +307,28 @@ fn file_name(engine: &Engine, digest: &str) -> String {
 
 fn sum_of(name: &str) -> String {
     format!("{name}.sum")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_leaves_half_of_the_pool_to_others() {
+        for (max_instances, memories, tables, most) in [
+            (1000, 1, 2, 1000),
+            (1000, 1, 4, 500),
+            (1000, 0, 0, 1000),
+            (1000, 1, 200, 10),
+            (1000, 50, 3, 20),
+            (10, 1, 200, 1),
+            (1, 1, 1, 1),
+        ] {
+            assert_eq!(
+                most_instances(max_instances, memories, tables),
+                most,
+                "{max_instances} instances at most, {memories} memories and {tables} tables each"
+            );
+        }
+    }
 }

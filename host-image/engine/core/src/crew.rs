@@ -27,7 +27,14 @@ pub struct Crew {
     pub heavy: Handle,
     /// A member may work so long after the last of its responses.
     pub timeout: Duration,
-    members: Mutex<Vec<Arc<Member>>>,
+    members: Mutex<Members>,
+}
+
+#[derive(Default)]
+struct Members {
+    all: Vec<Arc<Member>>,
+    /// No member is made any more: nobody would end it.
+    is_dismissed: bool,
 }
 
 /// A request on its way to a guest.
@@ -96,7 +103,12 @@ impl Crew {
             return;
         }
         let mut members = self.members();
-        let job = match self.offer_to_all(&members, job) {
+        if members.is_dismissed {
+            // The client may be gone.
+            let _ = job.failed.send(Outcome::Full);
+            return;
+        }
+        let job = match self.offer_to_all(&members.all, job) {
             Ok(member) => {
                 *placed = Some(member);
                 return;
@@ -104,11 +116,11 @@ impl Crew {
             Err(job) => job,
         };
         let warm = self.instances.warm_instance();
-        let is_surplus = self.is_full(&members);
+        let is_surplus = self.is_full(&members.all);
         let member = Arc::new(Member::new(is_surplus, self, warm.as_ref()));
         member.queue(job);
         *placed = Some(member.clone());
-        members.push(member.clone());
+        members.all.push(member.clone());
         drop(members);
         shared::start(self.clone(), member, warm);
     }
@@ -137,28 +149,31 @@ impl Crew {
     /// Takes a member that has ended out; its instance is kept when it may serve again.
     pub fn remove(&self, member: &Arc<Member>, instance: Option<Instance>) {
         let mut members = self.members();
-        members.retain(|other| !Arc::ptr_eq(other, member));
+        members.all.retain(|other| !Arc::ptr_eq(other, member));
         if let Some(mut instance) = instance
             && let Some(left) = member.reusable()
         {
             instance.invocations_left = left;
-            let others = members.iter().filter(|m| m.counts()).count();
+            let others = members.all.iter().filter(|m| m.counts()).count();
             self.instances.keep(instance, others);
         }
     }
 
     pub fn idle_count(&self) -> usize {
-        self.members().iter().filter(|m| m.is_unused()).count()
+        let members = self.members();
+        members.all.iter().filter(|m| m.is_unused()).count()
     }
 
-    /// Lets no more requests in; each member ends when its last response is over.
+    /// Lets no more requests in; each member ends as soon as its last response is over.
     pub fn dismiss(&self) {
-        for member in self.members().iter() {
+        let mut members = self.members();
+        members.is_dismissed = true;
+        for member in &members.all {
             member.dismiss();
         }
     }
 
-    fn members(&self) -> MutexGuard<'_, Vec<Arc<Member>>> {
+    fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::net::rules::Scheme;
+use crate::log::say;
 
 const LOG_EVERY: Duration = Duration::from_secs(60);
 /// More destinations than this are counted together, so that a guest can't fill the host's memory.
 const MOST_DESTINATIONS: usize = 1000;
 const OTHERS: &str = "others";
+/// A guest chooses the names that it asks for; no real one is longer.
+const LONGEST_CHARS: usize = 300;
 
 /// The denials of one workload.
 pub struct Denials {
@@ -30,9 +32,15 @@ impl Denials {
         }
     }
 
-    /// Counts one more, and logs it with the reason unless that destination was logged within the minute.
-    pub fn note(&self, scheme: Scheme, host: &str, port: u16, reason: &str) {
-        let destination = format!("{}://{}:{port}", scheme.name(), host.to_ascii_lowercase());
+    /// Counts one more for a destination such as `https://example.com:443`, and logs it with the reason unless it was logged within
+    /// the minute.
+    pub fn note(&self, destination: &str, reason: &str) {
+        // Control characters would let a guest forge lines of others.
+        let tame = |c: char| match c {
+            c if c.is_control() => char::REPLACEMENT_CHARACTER,
+            c => c.to_ascii_lowercase(),
+        };
+        let destination: String = destination.chars().take(LONGEST_CHARS).map(tame).collect();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = seen.contains_key(&destination) || seen.len() < MOST_DESTINATIONS;
         let key = if is_known {
@@ -63,10 +71,10 @@ impl Denials {
         };
         drop(seen);
         if is_due {
-            eprintln!(
+            say(format!(
                 "{} outgoing request to {destination} denied: {reason}",
                 self.workload
-            );
+            ));
         }
     }
 
@@ -86,13 +94,22 @@ mod tests {
     #[test]
     fn destinations_are_counted_and_bounded() {
         let denials = Denials::new("default/hello".into());
-        denials.note(Scheme::Http, "A.example", 80, "test");
-        denials.note(Scheme::Http, "a.example", 80, "test");
+        denials.note("http://A.example:80", "test");
+        denials.note("http://a.example:80", "test");
         assert_eq!(denials.counts()["http://a.example:80"], 2);
         for port in 1..=2000 {
-            denials.note(Scheme::Https, "b.example", port, "test");
+            denials.note(&format!("https://b.example:{port}"), "test");
         }
         assert_eq!(denials.counts().len(), MOST_DESTINATIONS + 1);
         assert_eq!(denials.counts()[OTHERS], 1001);
+    }
+
+    #[test]
+    fn a_name_that_a_guest_made_up_is_tamed() {
+        let denials = Denials::new("default/hello".into());
+        denials.note(&format!("lookup://a\nb{}", "x".repeat(1000)), "test");
+        let (name, _) = denials.counts().pop_first().unwrap();
+        assert!(name.starts_with("lookup://a\u{fffd}bx"), "{name}");
+        assert_eq!(name.chars().count(), LONGEST_CHARS);
     }
 }

@@ -16,12 +16,19 @@ use crate::error::{EngineError, Kind, Result};
 use crate::http::server::Front;
 use crate::http::tls::{ListenerTls, RELOAD_EVERY};
 use crate::lanes::Lanes;
+use crate::log::{flush, say};
 use crate::oci::Registries;
 use crate::prepare::Workbench;
 use crate::service::Service;
 use crate::settings::{EngineSettings, PullRequest, Pulled, WorkloadSpec};
 use crate::ticker::Ticker;
 use crate::workload::{Ready, RequestLimits, Workload};
+
+/// What must end at once may wait for a guest to give way on its thread.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
+
+/// The last lines of the log may wait so long for their reader.
+const LOG_WITHIN: Duration = Duration::from_secs(1);
 
 /// One HTTP listener and every workload behind it.
 pub struct Engine {
@@ -109,6 +116,8 @@ impl Engine {
         };
         workload.set_ready(ready?);
         if workload.is_stopping() {
+            // The stop may have found nothing to free yet.
+            workload.free();
             return Err(stopped());
         }
         claim.keep();
@@ -155,8 +164,8 @@ impl Engine {
         }
     }
 
-    /// Takes the routes away, lets requests in flight end within the request timeout, frees everything. False when the id
-    /// is unknown.
+    /// Takes the routes away, lets requests in flight end within the request timeout, frees everything: a response that is not
+    /// at its end by then breaks off. False when the id is unknown.
     pub async fn stop_workload(&self, id: &str) -> bool {
         let Some(workload) = self.workloads().get(id).cloned() else {
             return false;
@@ -167,14 +176,12 @@ impl Engine {
         self.front.connections.leave(|host| !staying.has(host)).await;
         {
             let _one_change_at_a_time = self.workloads();
-            let routes = self.front.routes.load().keeping(|w| w.spec.id != id);
+            let routes = self.front.routes.load().keeping(|w| !std::ptr::eq(w, &*workload));
             self.front.routes.store(Arc::new(routes));
         }
-        let deadline = Instant::now() + self.settings.request_timeout();
-        while workload.in_flight() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        nothing_in_flight(&workload, self.settings.request_timeout()).await;
         workload.free();
+        nothing_in_flight(&workload, CUT_WITHIN).await;
         self.forget(&workload);
         true
     }
@@ -208,10 +215,19 @@ impl Engine {
             workload.free();
         }
         self.front.routes.store(Arc::default());
+        let _ = tokio::task::spawn_blocking(|| flush(LOG_WITHIN)).await;
     }
 
     fn workloads(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Workload>>> {
         self.workloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends when the workload has no request in flight, or after `most`.
+async fn nothing_in_flight(workload: &Workload, most: Duration) {
+    let deadline = Instant::now() + most;
+    while workload.in_flight() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -273,7 +289,7 @@ async fn keep_fresh(tls: Arc<ListenerTls>, closing: CancellationToken) {
     {
         let tls = tls.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || tls.reload()).await {
-            eprintln!("the listener's certificate can't be read anew: {error}");
+            say(format!("the listener's certificate can't be read anew: {error}"));
         }
     }
 }

@@ -19,6 +19,12 @@ use crate::settings::ComponentSpec;
 /// Requests that a reused instance of WASI 0.3 has at once, unless the component says otherwise.
 const DEFAULT_CONCURRENCY: usize = 16;
 
+/// What a guest has open in the host at once: requests, bodies, sockets, futures. Each takes memory that no limit of linear memory
+/// counts.
+const MOST_RESOURCES: usize = 4096;
+/// Of one `fields`, with what the host needs for it.
+const MOST_FIELD_BYTES: usize = 32 << 10;
+
 /// What belongs to one store.
 pub struct Guest {
     pub wasi: WasiCtx,
@@ -48,11 +54,11 @@ impl Guest {
         sockets::allow(reach, &mut wasi);
         Self {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table: resource_table(),
             reach: reach.clone(),
             socket_notes: Notes::default(),
             config: spec.clone(),
-            http: WasiHttpCtx::new(),
+            http: http_context(),
             egress: egress.clone(),
             memory: MemoryLimit {
                 used: 0,
@@ -90,6 +96,18 @@ impl WasiHttpView for Guest {
     }
 }
 
+fn resource_table() -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(MOST_RESOURCES);
+    table
+}
+
+fn http_context() -> WasiHttpCtx {
+    let mut context = WasiHttpCtx::new();
+    context.set_field_size_limit(MOST_FIELD_BYTES);
+    context
+}
+
 /// All linear memories of a store together, in bytes.
 struct MemoryLimit {
     used: usize,
@@ -117,10 +135,10 @@ pub struct Instance {
     pub store: Store<Guest>,
     pub proxy: Proxy,
     pub invocations_left: Option<u32>,
-    _seat: Seat,
+    _seats: (Seat, Seat),
 }
 
-/// How many instances live at once, over all workloads.
+/// How many of something there may be at once: of instances over all workloads or of one component, of a component's sockets.
 pub struct Seats {
     taken: AtomicUsize,
     pub most: usize,
@@ -136,6 +154,10 @@ impl Seats {
 
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.taken() >= self.most
     }
 
     pub fn take(self: &Arc<Self>) -> Option<Seat> {
@@ -169,6 +191,8 @@ pub struct Instances {
     pre: ProxyPre<Guest>,
     /// The compiled component among it is kept known to the compiler, so that another workload can share it.
     around: Surroundings,
+    /// So many instances of this component fit beside those of others.
+    own_seats: Arc<Seats>,
     warm: Mutex<Vec<Instance>>,
 }
 
@@ -184,6 +208,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    fn most_instances(&self) -> usize {
+        let of_host = u32::try_from(self.seats.most).unwrap_or(u32::MAX);
+        self.compiled.most_instances(of_host) as usize
+    }
+
     /// What a store of its own starts with.
     pub fn guest(&self) -> Guest {
         Guest::new(
@@ -201,6 +230,7 @@ impl Instances {
         Self {
             engine: around.compiled.component().engine().clone(),
             pre,
+            own_seats: Seats::new(around.most_instances()),
             around,
             warm: Mutex::default(),
         }
@@ -224,7 +254,11 @@ impl Instances {
 
     /// A fresh instance.
     pub async fn make(&self) -> Result<Instance, NoInstance> {
-        let seat = self.around.seats.take().ok_or(NoInstance::Full)?;
+        let seats = self
+            .own_seats
+            .take()
+            .zip(self.around.seats.take())
+            .ok_or(NoInstance::Full)?;
         let mut store = self.around.guest().into_store(&self.engine);
         let proxy = self.pre.instantiate_async(&mut store).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -237,7 +271,7 @@ impl Instances {
             store,
             proxy,
             invocations_left: self.max_invocations(),
-            _seat: seat,
+            _seats: seats,
         })
     }
 
@@ -254,6 +288,10 @@ impl Instances {
 
     /// Keeps the instance if the pool has room for it beside `others`.
     pub fn keep(&self, instance: Instance, others: usize) {
+        // As in `warm_instance`.
+        if self.pool_size() == 0 || self.is_crowded() {
+            return;
+        }
         let mut warm = self.warm();
         if warm.len() + others < self.pool_size() {
             warm.push(instance);
@@ -283,7 +321,13 @@ impl Instances {
     }
 
     pub fn has_seat(&self) -> bool {
-        self.around.seats.taken() < self.around.seats.most
+        !self.around.seats.is_full() && !self.own_seats.is_full()
+    }
+
+    /// Whether one more instance that waits for a request would be in the way: the idle ones of all workloads leave half of the
+    /// seats to others.
+    pub fn is_crowded(&self) -> bool {
+        self.around.seats.taken() * 2 > self.around.seats.most
     }
 
     pub fn idle_count(&self) -> usize {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{EngineError, Result};
 use crate::http::server::{Front, serve_connection};
+use crate::log::say;
 use crate::priority::{HEAVY, lower_this_thread};
 
 /// After an accept that failed for want of file descriptors or memory.
@@ -107,7 +108,7 @@ impl Lanes {
             match accepted {
                 Ok(stream) => self.hand_over(stream),
                 Err(error) => {
-                    eprintln!("a connection could not be accepted: {error}");
+                    say(format!("a connection could not be accepted: {error}"));
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             }
@@ -189,7 +190,7 @@ async fn serve_all(front: Arc<Front>, mut incoming: UnboundedReceiver<StdStream>
         tokio::spawn(async move {
             match TcpStream::from_std(stream) {
                 Ok(stream) => serve_connection(front, stream).await,
-                Err(error) => eprintln!("a connection could not be taken over: {error}"),
+                Err(error) => say(format!("a connection could not be taken over: {error}")),
             }
             drop(open);
         });

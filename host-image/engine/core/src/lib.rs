@@ -11,6 +11,7 @@ mod http;
 mod instance;
 mod lanes;
 mod link;
+mod log;
 mod member;
 mod net;
 mod oci;

@@ -9,7 +9,7 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::compile::Engines;
 use crate::error::{EngineError, Kind, Result};
 use crate::instance::Guest;
-use crate::net::{resolver, tcp_0_2, tcp_0_3};
+use crate::net::{resolver, tcp_0_2, tcp_0_3, udp_0_2};
 
 /// Packages of WASI that the engine has, with the versions it has them in.
 const WASI: [(&str, &str); 7] = [
@@ -152,6 +152,7 @@ fn wasi_0_2(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     linker.allow_shadowing(true);
     resolver::add_0_2(&mut linker)?;
     tcp_0_2::add_to_linker(&mut linker)?;
+    udp_0_2::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

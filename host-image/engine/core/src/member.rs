@@ -11,7 +11,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::crew::{Crew, Job, Place};
 use crate::http::call::{Answer, Outcome};
-use crate::instance::Instance;
+use crate::instance::{Instance, Instances};
 
 /// An instance that serves several requests at once.
 pub struct Member {
@@ -19,6 +19,7 @@ pub struct Member {
     /// Started beyond the pool's size: it ends as soon as it has nothing to do.
     is_surplus: bool,
     after_response: Duration,
+    instances: Arc<Instances>,
     state: Mutex<State>,
 }
 
@@ -29,14 +30,15 @@ struct State {
     takes: Takes,
     /// False while the guest itself refuses further calls.
     is_ready: bool,
-    /// A request was given up before its response: the guest may be stuck in it.
+    /// It ends when nobody waits for it: a request was given up before its response, so the guest may be stuck in it, or the
+    /// workload is over.
     is_doomed: bool,
     /// The guest had nothing to do when it was last asked.
     is_idle: bool,
     invocations_left: Option<u32>,
     /// How many requests the guest was given since this was last asked for.
     given_count: u32,
-    /// When the guest has to be idle after a response.
+    /// When the guest has to be idle after the first response since it was idle last.
     idle_by: Option<Instant>,
     waker: Option<Waker>,
 }
@@ -68,6 +70,7 @@ impl Member {
             thread: std::thread::current().id(),
             is_surplus,
             after_response: crew.timeout,
+            instances: crew.instances.clone(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 open: Vec::new(),
@@ -146,7 +149,7 @@ impl Member {
         state.is_idle = true;
         state.idle_by = None;
         let has_work = !state.queue.is_empty() || !state.open.is_empty();
-        if has_work || (state.takes == Takes::More && !self.is_surplus) {
+        if has_work || self.may_wait(&state) {
             return false;
         }
         if state.takes == Takes::More {
@@ -155,10 +158,19 @@ impl Member {
         true
     }
 
-    /// Nobody waits for the guest, and it got stuck or is over its time.
+    /// Whether it stays when it has nothing to do.
+    fn may_wait(&self, state: &State) -> bool {
+        state.takes == Takes::More && !self.is_surplus && !self.instances.is_crowded()
+    }
+
+    /// Nobody waits for the guest, and it got stuck or is over its time. One that is over its time gets no more requests, so that
+    /// nobody waits for it in the end.
     pub fn is_to_be_ended(&self, now: Instant) -> bool {
-        let state = self.state();
+        let mut state = self.state();
         let is_late = state.idle_by.is_some_and(|by| now >= by);
+        if is_late {
+            state.takes = Takes::Never;
+        }
         state.open.is_empty() && state.queue.is_empty() && (state.is_doomed || is_late)
     }
 
@@ -220,18 +232,22 @@ impl Member {
             state.takes = Takes::Never;
         }
         if !state.is_idle {
-            state.idle_by = Some(Instant::now() + self.after_response);
+            let by = Instant::now() + self.after_response;
+            state.idle_by.get_or_insert(by);
         }
-        let is_waiting = state.is_idle && state.takes == Takes::More && !self.is_surplus;
+        let is_waiting = state.is_idle && self.may_wait(&state);
         if state.open.is_empty() && !is_waiting {
             drop(state);
             self.wake();
         }
     }
 
-    /// No more requests; it ends when its last response is over.
+    /// No more requests; it ends as soon as its last response is over, whatever the guest would still do.
     pub fn dismiss(&self) {
-        self.state().takes = Takes::Never;
+        let mut state = self.state();
+        state.takes = Takes::Never;
+        state.is_doomed = true;
+        drop(state);
         self.wake();
     }
 

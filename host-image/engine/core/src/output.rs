@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::Write;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -11,6 +10,8 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::log::say;
 
 /// A line longer than this is cut into pieces.
 const LONGEST_LINE: usize = 8 * 1024;
@@ -144,9 +145,7 @@ impl Lines {
         // Control characters would let a guest forge lines of others or drive the terminal.
         let text = String::from_utf8_lossy(line).replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
         self.name.keep(&text);
-        let whole = format!("{} {stream}: {text}\n", self.name);
-        // A host whose stderr is closed has nobody left to tell.
-        let _ = std::io::stderr().lock().write_all(whole.as_bytes());
+        say(format!("{} {stream}: {text}", self.name));
     }
 }
 

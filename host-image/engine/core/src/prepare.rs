@@ -66,11 +66,11 @@ impl Workbench {
         let mut reaches = Vec::new();
         // Cheap checks of every component go before the first compilation.
         for component in &spec.components {
-            reaches.push(self.reach(component, &loopback, false)?);
+            reaches.push(self.reach(workload, component, &loopback, false)?);
         }
         let service = spec.service.as_ref();
         let service_reach = service
-            .map(|service| self.reach(&service.component, &loopback, true))
+            .map(|service| self.reach(workload, &service.component, &loopback, true))
             .transpose()?;
         let handler = self.handler(workload, reaches).await?;
         // It runs from here on, so all that can fail goes before.
@@ -135,6 +135,7 @@ impl Workbench {
 
     fn reach(
         &self,
+        workload: &Workload,
         component: &ComponentSpec,
         loopback: &Arc<Loopback>,
         may_listen: bool,
@@ -143,6 +144,7 @@ impl Workbench {
         Ok(Arc::new(Reach::new(
             lists,
             self.policy,
+            workload.denials.clone(),
             loopback.clone(),
             may_listen,
         )))
@@ -201,7 +203,7 @@ impl Workbench {
         Surroundings {
             compiled: compiled.clone(),
             spec: Arc::new(component.clone()),
-            egress: Egress::new(reach.clone(), workload.denials.clone(), &self.tls),
+            egress: Egress::new(reach.clone(), &self.tls),
             reach,
             output: Output::new(&workload.spec.full_name(), &component.name),
             memory_bytes: (own_mb.unwrap_or(self.default_memory_limit_mb) as usize) << 20,

@@ -13,6 +13,7 @@ use crate::http::call::{Outcome, describe_trap};
 use crate::http::drive::{CpuShare, Metered};
 use crate::instance::Surroundings;
 use crate::link::Command;
+use crate::log::say;
 
 /// Before the first restart; each further one in a row waits twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -124,7 +125,7 @@ async fn keep_running(program: Program, progress: Arc<Progress>, max_restarts: u
             break;
         };
         let message = format!("the service {reason}{}{}", after(restarts), output.last_lines());
-        eprintln!("{output}: {reason}");
+        say(format!("{output}: {reason}"));
         if restarts >= max_restarts {
             progress.set(State::Failed, restarts, message);
             break;

@@ -12,15 +12,16 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Sleep, sleep};
+use tokio_util::sync::CancellationToken;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::crew::Crew;
 use crate::denials::Denials;
-use crate::http::ahead::with_first_frames;
 use crate::http::call::{Answer, Outcome, run};
 use crate::http::drive::{CpuShare, Drive};
 use crate::http::reply::{self, Reply};
 use crate::instance::Instances;
+use crate::log::say;
 use crate::service::Service;
 use crate::settings::WorkloadSpec;
 use crate::stats::Stats;
@@ -35,6 +36,8 @@ pub struct Workload {
     ready: OnceLock<Ready>,
     /// True once the workload was told to stop.
     stopping: watch::Sender<bool>,
+    /// Cancelled when its guests must end, whatever they are doing.
+    freed: CancellationToken,
     limits: RequestLimits,
 }
 
@@ -64,7 +67,7 @@ impl Ready {
         self.handler.as_ref().map_or(0, |h| h.idle_count()) + self.crew.as_ref().map_or(0, |c| c.idle_count())
     }
 
-    /// Frees the instances that wait for a request; the others are freed when they are done.
+    /// Frees the instances; one that serves a request is freed when that is over.
     pub fn free_instances(&self) {
         if let Some(crew) = &self.crew {
             crew.dismiss();
@@ -84,6 +87,7 @@ impl Workload {
             in_flight: AtomicUsize::new(0),
             ready: OnceLock::new(),
             stopping: watch::Sender::new(false),
+            freed: CancellationToken::new(),
             limits,
         })
     }
@@ -109,8 +113,9 @@ impl Workload {
         *self.stopping.borrow()
     }
 
-    /// Ends the service and drops the warm instances.
+    /// Ends the service and all guests: those that still write a body are cut off.
     pub fn free(&self) {
+        self.freed.cancel();
         let Some(ready) = self.ready() else { return };
         if let Some(service) = &ready.service {
             service.end();
@@ -124,8 +129,15 @@ impl Workload {
         let _ = self.stopping.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Answers one request.
+    /// Answers one request, and counts it.
     pub async fn serve(self: &Arc<Self>, request: http::Request<Incoming>) -> Reply {
+        let start = Instant::now();
+        let reply = self.answer(request).await;
+        self.stats.note_response(reply.status(), start.elapsed());
+        reply
+    }
+
+    async fn answer(self: &Arc<Self>, request: http::Request<Incoming>) -> Reply {
         let Some(Ready {
             handler: Some(instances),
             crew,
@@ -140,7 +152,6 @@ impl Workload {
         if self.in_flight() > self.limits.most_in_flight {
             return self.refuse("has too many requests in flight");
         }
-        let start = Instant::now();
         let (answer, answered) = oneshot::channel();
         let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
         let drive = match crew {
@@ -157,16 +168,12 @@ impl Workload {
             timeout: self.limits.timeout,
             limit: None,
         };
-        let reply = match waiting.await {
-            Ok((head, Some(Drive::Shared(ticket)))) => {
-                let head = with_first_frames(head).await;
-                reply::from_guest(head, Some(Drive::Shared(ticket)), self.limits.timeout, lease)
-            }
-            Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease),
+        match waiting.await {
+            Ok((head, drive)) => reply::from_guest(head, drive, self.limits.timeout, lease)
+                .await
+                .unwrap_or_else(|_| self.failed()),
             Err(failure) => self.explain(failure, &lease),
-        };
-        self.stats.note_response(reply.status(), start.elapsed());
-        reply
+        }
     }
 
     fn refuse(&self, why: &str) -> Reply {
@@ -177,26 +184,28 @@ impl Workload {
         )
     }
 
+    fn failed(&self) -> Reply {
+        let text = format!("workload {} failed", self.spec.full_name());
+        reply::plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
     fn explain(&self, failure: Failure, lease: &Lease) -> Reply {
         let name = self.spec.full_name();
         match failure {
             Failure::Ended(Outcome::Full) => self.refuse("finds no free instance on this host"),
             Failure::Ended(Outcome::Trapped(reason)) => {
                 lease.note_trap(&reason);
-                reply::plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    format!("workload {name} failed"),
-                )
+                self.failed()
             }
             Failure::Ended(Outcome::Done) => {
-                eprintln!("{name} returned without a response");
+                say(format!("{name} returned without a response"));
                 reply::plain(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("workload {name} returned no response"),
                 )
             }
             Failure::Code(code) => {
-                eprintln!("{name} answered with the error {code}");
+                say(format!("{name} answered with the error {code}"));
                 reply::plain(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     format!("workload {name} failed: {code}"),
@@ -281,18 +290,26 @@ impl Lease {
         Self::new(&self.0)
     }
 
+    /// Cancelled when the guest must end.
+    pub fn freed(&self) -> CancellationToken {
+        self.0.freed.clone()
+    }
+
     pub fn note_trap(&self, reason: &str) {
         self.0.stats.traps.fetch_add(1, Ordering::Relaxed);
-        eprintln!("{} failed in a request: {reason}", self.0.spec.full_name());
+        say(format!(
+            "{} failed in a request: {reason}",
+            self.0.spec.full_name()
+        ));
     }
 
     pub fn note_timeout(&self) {
         self.0.stats.timeouts.fetch_add(1, Ordering::Relaxed);
         let seconds = self.0.limits.timeout.as_secs_f64();
-        eprintln!(
+        say(format!(
             "{} was ended after {seconds} s without an answer",
             self.0.spec.full_name()
-        );
+        ));
     }
 }
 

@@ -4,6 +4,7 @@ mod ground;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use ground::{Ground, engine, folder, settings, workload};
@@ -153,6 +154,16 @@ async fn a_workload_can_be_stopped_while_it_starts_and_started_by_an_impatient_c
     assert_eq!(ground.engine.status()["workloads"], json!([]));
     ground.start(&spec).await;
     assert_eq!(ground.get("w.test", "/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_given_up_leaves_its_compilation_to_the_next() {
+    let ground = engine(json!({}));
+    let spec = workload("w", "http-p3.wasm", json!({}));
+    // The compilation has begun by then, and is far from its end. Were it not, the count would be no other.
+    let _ = tokio::time::timeout(Duration::from_millis(100), ground.try_start(&spec)).await;
+    ground.start(&spec).await;
+    assert_eq!(ground.engine.status()["compile"]["compiled_total"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,35 @@ async fn memory_over_the_limit_is_500_and_the_host_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_opens_in_the_host_is_bounded() {
+    let ground = engine(json!({}));
+    for name in ["http-p2", "http-p3"] {
+        let rules = json!({"allowed_hosts": ["*"]});
+        ground
+            .start(&workload(name, &format!("{name}.wasm"), rules))
+            .await;
+        let host = format!("{name}.test");
+        assert_eq!(
+            ground.get(&host, "/hoard?count=2000").await.said(),
+            (200, "2000\n".into())
+        );
+        assert_eq!(ground.get(&host, "/hoard?count=5000").await.status, 500);
+        let code = match name {
+            "http-p2" => "new-socket-limit",
+            _ => "out-of-memory",
+        };
+        // A guest that ends gives its sockets back.
+        for _ in 0..2 {
+            ground.alive_becomes(0).await;
+            assert_eq!(
+                ground.get(&host, "/sockets?count=600").await.text(),
+                format!("512 {code}\n")
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_is_504_and_its_instance_is_freed() {
     let ground = both(json!({"request_timeout_s": 0.2})).await;
     for name in ["http-p2", "http-p3"] {
@@ -105,6 +134,20 @@ async fn a_full_host_is_503_and_says_when_to_come_again() {
     }
     assert_eq!(ground.get("http-p2.test", "/").await.status, 200);
     assert_eq!(ground.status_of("http-p2")["rejected_total"], 1);
+    assert_eq!(ground.status_of("http-p2")["responses"]["5xx"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_instances_leave_room_for_other_workloads() {
+    for wasm in ["http-p2.wasm", "http-p3.wasm"] {
+        let ground = engine(json!({"max_instances": 4}));
+        for id in ["a", "b", "c", "d"] {
+            ground.start(&workload(id, wasm, json!({"pool_size": 1}))).await;
+            assert_eq!(ground.get(&format!("{id}.test"), "/").await.status, 200, "{id}");
+        }
+        ground.alive_becomes(2).await;
+        assert_eq!(ground.get("a.test", "/count").await.text(), "2\n", "it is kept");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +168,7 @@ async fn one_workload_never_takes_every_instance() {
         "{}",
         refused.text()
     );
+    assert_eq!(ground.status_of("http-p2")["responses"]["5xx"], 1);
     assert_eq!(ground.get("http-p3.test", "/").await.status, 200);
     for request in busy {
         assert_eq!(request.await.unwrap().status, 200);

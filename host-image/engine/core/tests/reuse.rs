@@ -154,6 +154,26 @@ async fn a_client_that_goes_away_retires_the_instance_when_the_others_are_done()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn work_after_a_response_ends_in_time_under_steady_traffic() {
+    let ground = pooled(json!({"request_timeout_s": 1.0}), json!({})).await;
+    assert_eq!(ground.get("w.test", "/linger?ms=60000").await.status, 200);
+    let next = ground.get("w.test", "/count").await.text();
+    assert_eq!(next, "2\n", "the guest that lingers takes others");
+    // One that stands in for a moment would answer 1, and never 2.
+    let mut last = next;
+    eventually(async || {
+        let count = ground.get("w.test", "/count").await.text();
+        let seen = (std::mem::replace(&mut last, count.clone()), count);
+        match (seen.0.as_str(), seen.1.as_str()) {
+            ("1\n", "2\n") => Ok(()),
+            _ => Err(seen),
+        }
+    })
+    .await;
+    ground.alive_becomes(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_over_the_limit_is_the_whole_instance() {
     let ground = pooled(json!({}), json!({"memory_limit_mb": 16})).await;
     let neighbour = in_flight(&ground, "/sleep?ms=60000", 1).await;

@@ -1,5 +1,7 @@
 //! What a request asks an http guest to do: the part that WASI 0.2 and 0.3 share.
 
+use std::time::{Duration, Instant};
+
 use http::uri::{PathAndQuery, Uri};
 
 /// Chosen by the request's path; `README.md` has the table.
@@ -8,6 +10,11 @@ pub enum Behaviour {
     Trap,
     Spin,
     Bomb,
+    Break { ms: u64 },
+    Tick { ms: u64 },
+    Linger { ms: u64 },
+    Hoard { count: u64 },
+    Sockets { count: u64 },
     Fetch(String),
     Echo,
     Sleep { ms: u64 },
@@ -44,6 +51,11 @@ impl Behaviour {
             "/trap" => Self::Trap,
             "/spin" => Self::Spin,
             "/bomb" => Self::Bomb,
+            "/break" => number("ms", |ms| Self::Break { ms }),
+            "/tick" => number("ms", |ms| Self::Tick { ms }),
+            "/linger" => number("ms", |ms| Self::Linger { ms }),
+            "/hoard" => number("count", |count| Self::Hoard { count }),
+            "/sockets" => number("count", |count| Self::Sockets { count }),
             "/fetch" => required("url", Self::Fetch),
             "/echo" => Self::Echo,
             "/sleep" => number("ms", |ms| Self::Sleep { ms }),
@@ -64,6 +76,14 @@ pub fn spin() -> ! {
     let mut turn = 0_u64;
     loop {
         turn = std::hint::black_box(turn.wrapping_add(1));
+    }
+}
+
+/// Keeps a core busy for so long.
+pub fn compute(ms: u64) {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(ms) {
+        std::hint::black_box(start);
     }
 }
 

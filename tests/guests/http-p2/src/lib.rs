@@ -32,6 +32,18 @@ impl wasip2::exports::http::incoming_handler::Guest for HttpP2 {
             Behaviour::Trap => core::arch::wasm32::unreachable(),
             Behaviour::Spin => behaviour::spin(),
             Behaviour::Bomb => behaviour::bomb(),
+            Behaviour::Break { ms } => reply::broken(answer, ms),
+            Behaviour::Tick { ms } => reply::ticks(answer, ms),
+            Behaviour::Linger { ms } => {
+                let sent = text(answer, 200, "lingering\n");
+                thread::sleep(Duration::from_millis(ms));
+                sent
+            }
+            Behaviour::Hoard { count } => {
+                let held: Vec<_> = (0..count).map(|_| Fields::new()).collect();
+                text(answer, 200, &format!("{}\n", held.len()))
+            }
+            Behaviour::Sockets { count } => text(answer, 200, &net::open(count)),
             Behaviour::Fetch(url) => fetch(answer, &url),
             Behaviour::Echo => echo(answer, request),
             Behaviour::Sleep { ms } => {

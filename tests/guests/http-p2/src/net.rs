@@ -8,6 +8,7 @@ use wasip2::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
 };
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
+use wasip2::sockets::udp_create_socket::create_udp_socket;
 
 /// `connected`, or the name of the error.
 pub fn connect(addr: &str) -> String {
@@ -15,6 +16,21 @@ pub fn connect(addr: &str) -> String {
         Ok(addr) => told(try_connect(addr).map(|()| "connected".to_owned())),
         Err(error) => format!("{addr}: {error}"),
     }
+}
+
+/// Opens so many sockets, of TCP and UDP in turn, and says how many it got, and why no more.
+pub fn open(count: u64) -> String {
+    let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+    for turn in 0..count {
+        let opened = match turn % 2 {
+            0 => create_tcp_socket(IpAddressFamily::Ipv4).map(|socket| tcp.push(socket)),
+            _ => create_udp_socket(IpAddressFamily::Ipv4).map(|socket| udp.push(socket)),
+        };
+        if let Err(code) = opened {
+            return format!("{turn} {}\n", code.name());
+        }
+    }
+    format!("{count}\n")
 }
 
 /// The addresses one a line, or the name of the error.

@@ -1,6 +1,8 @@
 //! Responses: a text, a number of bytes, or another body passed on.
 
 use std::io::{self, Read, Write};
+use std::thread;
+use std::time::Duration;
 
 use wasip2::http::types::{Fields, IncomingBody, OutgoingBody, OutgoingResponse, ResponseOutparam, Trailers};
 
@@ -27,6 +29,25 @@ pub fn big(answer: Answer, bytes: u64) -> io::Result<()> {
     let body = answer.start(200, content_type("application/octet-stream"));
     write(&body, &mut io::repeat(b'x').take(bytes))?;
     finish(body, None)
+}
+
+/// A body that breaks off: it begins, computes for a while and traps.
+pub fn broken(answer: Answer, ms: u64) -> io::Result<()> {
+    let body = answer.start(200, content_type("text/plain; charset=utf-8"));
+    write(&body, &mut &b"part\n"[..])?;
+    behaviour::compute(ms);
+    core::arch::wasm32::unreachable()
+}
+
+/// A body without end, which goes on after each pause.
+pub fn ticks(answer: Answer, ms: u64) -> io::Result<()> {
+    let body = answer.start(200, content_type("text/plain; charset=utf-8"));
+    let mut out = body.write().expect("the stream is taken once");
+    loop {
+        out.write_all(b"tick\n")?;
+        Write::flush(&mut out)?;
+        thread::sleep(Duration::from_millis(ms));
+    }
 }
 
 /// Sends `source` on as it comes, trailers too.

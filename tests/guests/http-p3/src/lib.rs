@@ -12,7 +12,7 @@ use wasip3::clocks::monotonic_clock;
 use wasip3::http::client;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
 use wasip3::wit_bindgen::rt::async_support::StreamReader;
-use wasip3::{wit_future, wit_stream};
+use wasip3::{spawn_local, wit_future, wit_stream};
 
 struct HttpP3;
 
@@ -28,6 +28,17 @@ impl wasip3::exports::http::handler::Guest for HttpP3 {
             Behaviour::Trap => core::arch::wasm32::unreachable(),
             Behaviour::Spin => behaviour::spin(),
             Behaviour::Bomb => behaviour::bomb(),
+            Behaviour::Break { ms } => reply::broken(ms),
+            Behaviour::Tick { ms } => reply::ticks(ms),
+            Behaviour::Linger { ms } => {
+                spawn_local(monotonic_clock::wait_for(ms * 1_000_000));
+                text(200, "lingering\n")
+            }
+            Behaviour::Hoard { count } => {
+                let held: Vec<_> = (0..count).map(|_| Fields::new()).collect();
+                text(200, &format!("{}\n", held.len()))
+            }
+            Behaviour::Sockets { count } => text(200, &net::open(count)),
             Behaviour::Fetch(url) => fetch(&url).await,
             Behaviour::Echo => echo(request),
             Behaviour::Sleep { ms } => {

@@ -7,6 +7,7 @@ use behaviour::wit_name;
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
 use wasip3::sockets::types::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, TcpSocket,
+    UdpSocket,
 };
 
 /// `connected`, or the name of the error.
@@ -15,6 +16,21 @@ pub async fn connect(addr: &str) -> String {
         Ok(addr) => told(try_connect(addr).await.map(|()| "connected".to_owned())),
         Err(error) => format!("{addr}: {error}"),
     }
+}
+
+/// Opens so many sockets, of TCP and UDP in turn, and says how many it got, and why no more.
+pub fn open(count: u64) -> String {
+    let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+    for turn in 0..count {
+        let opened = match turn % 2 {
+            0 => TcpSocket::create(IpAddressFamily::Ipv4).map(|socket| tcp.push(socket)),
+            _ => UdpSocket::create(IpAddressFamily::Ipv4).map(|socket| udp.push(socket)),
+        };
+        if let Err(code) = opened {
+            return format!("{turn} {}\n", wit_name(&format!("{code:?}")));
+        }
+    }
+    format!("{count}\n")
 }
 
 /// The addresses one a line, or the name of the error.

@@ -1,6 +1,7 @@
 //! Responses: a text, a number of bytes, or another body passed on.
 
 use wasip3::cli;
+use wasip3::clocks::monotonic_clock;
 use wasip3::http::types::{ErrorCode, Fields, Response};
 use wasip3::wit_bindgen::rt::async_support::{FutureReader, StreamReader, StreamResult, StreamWriter};
 use wasip3::{spawn_local, wit_future, wit_stream};
@@ -32,6 +33,28 @@ pub fn big(bytes: u64) -> Response {
         }
     });
     response(200, content_type("application/octet-stream"), rx, no_trailers())
+}
+
+/// A body that breaks off: it begins, computes for a while and traps.
+pub fn broken(ms: u64) -> Response {
+    let (mut tx, rx) = wit_stream::new();
+    spawn_local(async move {
+        tx.write_all(b"part\n".to_vec()).await;
+        behaviour::compute(ms);
+        core::arch::wasm32::unreachable();
+    });
+    response(200, content_type("text/plain; charset=utf-8"), rx, no_trailers())
+}
+
+/// A body without end, which goes on after each pause.
+pub fn ticks(ms: u64) -> Response {
+    let (mut tx, rx) = wit_stream::new();
+    spawn_local(async move {
+        while tx.write_all(b"tick\n".to_vec()).await.is_empty() {
+            monotonic_clock::wait_for(ms * 1_000_000).await;
+        }
+    });
+    response(200, content_type("text/plain; charset=utf-8"), rx, no_trailers())
 }
 
 /// Sends `source` on as it comes, trailers too.

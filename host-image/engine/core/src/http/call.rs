@@ -29,25 +29,45 @@ pub enum Outcome {
     Full,
 }
 
+/// The end of a guest's work for a request.
+pub struct End {
+    pub outcome: Outcome,
+    /// The instance that failed. As long as it lives the body of its response stays open, so whoever reads the body hears of the
+    /// failure before it could take the cut for an end.
+    _wreck: Option<Instance>,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            _wreck: None,
+        }
+    }
+}
+
 /// Takes an instance, lets it answer through `answer`, and ends when the guest has nothing left to do.
 pub async fn run(
     instances: Arc<Instances>,
     request: http::Request<WasiBody>,
     answer: oneshot::Sender<Answer>,
-) -> Outcome {
+) -> End {
     let mut instance = match instances.take().await {
         Ok(instance) => instance,
-        Err(NoInstance::Full) => return Outcome::Full,
+        Err(NoInstance::Full) => return Outcome::Full.into(),
         Err(NoInstance::Failed(error)) => {
-            return Outcome::Trapped(format!("no instance could be made: {error:#}"));
+            return Outcome::Trapped(format!("no instance could be made: {error:#}")).into();
         }
     };
     match call(&mut instance, request, answer).await {
         Ok(()) => {
             instances.give_back(instance);
-            Outcome::Done
+            Outcome::Done.into()
         }
-        Err(error) => Outcome::Trapped(describe_trap(&error)),
+        Err(error) => End {
+            outcome: Outcome::Trapped(describe_trap(&error)),
+            _wreck: Some(instance),
+        },
     }
 }
 

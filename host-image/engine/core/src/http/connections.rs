@@ -18,6 +18,10 @@ const LAST_REQUEST_WITHIN: Duration = Duration::from_millis(500);
 /// A response that takes longer is finished all the same; only the name goes meanwhile.
 const END_WITHIN: Duration = Duration::from_millis(500);
 
+/// Under a route `*.suffix` a client could ask for another name each time. A connection with more than this counts as having
+/// asked for every name.
+const MOST_NAMES: usize = 32;
+
 #[derive(Default)]
 pub struct Connections {
     open: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -29,7 +33,16 @@ pub struct Connection {
     pub closing: CancellationToken,
     ended: CancellationToken,
     is_leaving: AtomicBool,
-    hosts: Mutex<Vec<String>>,
+    has_asked: AtomicBool,
+    names: Mutex<Names>,
+}
+
+/// The names that were asked for over a connection.
+#[derive(Default)]
+struct Names {
+    some: Vec<String>,
+    /// There were too many to remember.
+    are_all: bool,
 }
 
 /// Takes the connection off the list when it has ended.
@@ -46,7 +59,8 @@ impl Connections {
             closing: closing.child_token(),
             ended: CancellationToken::new(),
             is_leaving: AtomicBool::new(false),
-            hosts: Mutex::default(),
+            has_asked: AtomicBool::new(false),
+            names: Mutex::default(),
         });
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         lock(&self.open).insert(number, connection.clone());
@@ -61,7 +75,7 @@ impl Connections {
     pub async fn leave(&self, goes: impl Fn(&str) -> bool) {
         let leaving: Vec<_> = lock(&self.open)
             .values()
-            .filter(|connection| lock(&connection.hosts).iter().any(|host| goes(host)))
+            .filter(|connection| lock(&connection.names).have(&goes))
             .cloned()
             .collect();
         for connection in &leaving {
@@ -84,10 +98,16 @@ impl Connections {
 impl Connection {
     /// Remembers that a workload was found for this name.
     pub fn note(&self, host: &str) {
-        let mut hosts = lock(&self.hosts);
-        if !hosts.iter().any(|known| known == host) {
-            hosts.push(host.to_owned());
-        }
+        lock(&self.names).add(host);
+    }
+
+    /// Remembers that a request came.
+    pub fn note_asked(&self) {
+        self.has_asked.store(true, Ordering::Relaxed);
+    }
+
+    pub fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
     }
 
     /// Whether the present request is its last one.
@@ -96,7 +116,27 @@ impl Connection {
     }
 
     pub fn has_asked_for(&self, host: &str) -> bool {
-        lock(&self.hosts).iter().any(|known| known == host)
+        lock(&self.names).have(|known| known == host)
+    }
+}
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        if self.have(|known| known == name) {
+            return;
+        }
+        if self.some.len() < MOST_NAMES {
+            self.some.push(name.to_owned());
+        } else {
+            *self = Self {
+                some: Vec::new(),
+                are_all: true,
+            };
+        }
+    }
+
+    fn have(&self, is_meant: impl Fn(&str) -> bool) -> bool {
+        self.are_all || self.some.iter().any(|name| is_meant(name))
     }
 }
 
@@ -109,4 +149,22 @@ impl Drop for Entry<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_with_too_many_names_asked_for_all_of_them() {
+        let mut names = Names::default();
+        for n in 0..MOST_NAMES {
+            names.add(&format!("{n}.x.y"));
+        }
+        names.add("0.x.y");
+        assert!(names.have(|name| name == "31.x.y") && !names.have(|name| name == "32.x.y"));
+        names.add("32.x.y");
+        assert!(names.have(|name| name == "z"));
+        assert!(names.some.is_empty(), "none is kept any more");
+    }
 }

@@ -10,19 +10,19 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep};
 
-use super::call::Outcome;
+use super::call::{End, Outcome};
 use crate::crew::Ticket;
 
 /// What a guest may use of the thread that read the request. A guest without end is interrupted by the epoch about every
 /// 5 ms, so it holds up the others there for a few such slices, once.
 pub const BUDGET: Duration = Duration::from_millis(10);
 
-type GuestFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type GuestFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A guest at work; dropping it ends the guest.
 pub enum Drive {
     Here {
-        guest: Metered,
+        guest: Metered<End>,
         used: Duration,
         heavy: Handle,
     },
@@ -32,7 +32,7 @@ pub enum Drive {
 }
 
 /// A guest that was handed over.
-pub struct Heavy(JoinHandle<Outcome>);
+pub struct Heavy(JoinHandle<End>);
 
 impl Drop for Heavy {
     fn drop(&mut self) {
@@ -41,7 +41,7 @@ impl Drop for Heavy {
 }
 
 impl Drive {
-    pub fn new(guest: GuestFuture, share: Option<Arc<CpuShare>>, heavy: Handle) -> Self {
+    pub fn new(guest: GuestFuture<End>, share: Option<Arc<CpuShare>>, heavy: Handle) -> Self {
         Drive::Here {
             guest: Metered::new(guest, share),
             used: Duration::ZERO,
@@ -59,7 +59,7 @@ impl Future for Drive {
             let polled = Pin::new(&mut *guest).poll(cx);
             *used += start.elapsed();
             if polled.is_ready() || *used < BUDGET {
-                return polled;
+                return polled.map(|end| end.outcome);
             }
             let guest = std::mem::replace(guest, Metered::over());
             let task = heavy.spawn(guest);
@@ -68,7 +68,7 @@ impl Future for Drive {
         match &mut *self {
             Drive::Here { .. } => unreachable!("it was handed over above"),
             Drive::Heavy(Heavy(task)) => Poll::Ready(match ready!(Pin::new(task).poll(cx)) {
-                Ok(outcome) => outcome,
+                Ok(end) => end.outcome,
                 Err(error) => Outcome::Trapped(format!("the guest's task ended: {error}")),
             }),
             Drive::Shared(ticket) => Pin::new(ticket).poll(cx),
@@ -77,14 +77,14 @@ impl Future for Drive {
 }
 
 /// A guest whose use of the processor is held to its workload's share.
-pub struct Metered {
-    guest: GuestFuture,
+pub struct Metered<T> {
+    guest: GuestFuture<T>,
     share: Option<Arc<CpuShare>>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl Metered {
-    pub fn new(guest: GuestFuture, share: Option<Arc<CpuShare>>) -> Self {
+impl<T: 'static> Metered<T> {
+    pub fn new(guest: GuestFuture<T>, share: Option<Arc<CpuShare>>) -> Self {
         Self {
             guest,
             share,
@@ -94,14 +94,14 @@ impl Metered {
 
     /// Stands in for a guest that was moved elsewhere.
     pub fn over() -> Self {
-        Self::new(Box::pin(std::future::ready(Outcome::Done)), None)
+        Self::new(Box::pin(std::future::pending()), None)
     }
 }
 
-impl Future for Metered {
-    type Output = Outcome;
+impl<T> Future for Metered<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let Some(share) = self.share.clone() else {
             return self.guest.as_mut().poll(cx);
         };
@@ -146,7 +146,7 @@ impl CpuShare {
     /// Charges `used` and says how long the guest has to pause.
     fn charge(&self, now: Instant, used: Duration) -> Duration {
         let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = paid_until.map_or(now, |at| at.max(now - BURST.min(Duration::from_secs(1))));
+        let from = paid_until.map_or(now, |at| at.max(now - BURST));
         let until = from + used.div_f64(self.cores);
         *paid_until = Some(until);
         until.saturating_duration_since(now + used)
@@ -194,7 +194,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(4));
                 tokio::task::yield_now().await;
             }
-            Outcome::Full
+            End::from(Outcome::Full)
         });
         let heavy = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

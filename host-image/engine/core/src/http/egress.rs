@@ -16,7 +16,6 @@ use wasmtime_wasi_http::{
 
 use super::connect::{CheckedConnector, NoConnection, Tls, connector};
 use super::timed_body::TimedBody;
-use crate::denials::Denials;
 use crate::net::rules::Scheme;
 use crate::net::sockets::Reach;
 
@@ -36,22 +35,17 @@ pub struct Egress(Arc<Shared>);
 
 struct Shared {
     reach: Arc<Reach>,
-    denials: Arc<Denials>,
     client: HttpClient,
 }
 
 impl Egress {
-    pub fn new(reach: Arc<Reach>, denials: Arc<Denials>, tls: &Tls) -> Self {
+    pub fn new(reach: Arc<Reach>, tls: &Tls) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .set_host(false)
             .build(connector(tls, &reach));
-        Self(Arc::new(Shared {
-            reach,
-            denials,
-            client,
-        }))
+        Self(Arc::new(Shared { reach, client }))
     }
 }
 
@@ -96,7 +90,7 @@ impl Shared {
             .clone();
         let port = effective_port(&authority, scheme)?;
         if !self.reach.allows_request(scheme, authority.host(), port) {
-            self.denials.note(
+            self.deny(
                 scheme,
                 authority.host(),
                 port,
@@ -115,15 +109,16 @@ impl Shared {
         Ok(response.map(|body| TimedBody::new(body, between).boxed_unsync()))
     }
 
+    fn deny(&self, scheme: Scheme, host: &str, port: u16, reason: &str) {
+        let destination = format!("{}://{host}:{port}", scheme.name());
+        self.reach.denials.note(&destination, reason);
+    }
+
     fn explain(&self, error: &ClientError, scheme: Scheme, host: &str, port: u16) -> Error {
         let cause = NoConnection::find(error);
         if let Some(NoConnection::Closed { address, range }) = cause {
-            self.denials.note(
-                scheme,
-                host,
-                port,
-                &format!("it resolves to {address}, which is in a {range}"),
-            );
+            let reason = format!("it resolves to {address}, which is in a {range}");
+            self.deny(scheme, host, port, &reason);
         }
         match cause {
             Some(cause) => cause.as_wasi(),

@@ -1,6 +1,5 @@
 //! HTTP in and out.
 
-pub mod ahead;
 pub mod call;
 pub mod connect;
 pub mod connections;
@@ -12,3 +11,5 @@ pub mod server;
 pub mod shared;
 mod timed_body;
 pub mod tls;
+mod watched;
+mod writing;

@@ -1,8 +1,10 @@
 //! The one listener: HTTP/1.1 and HTTP/2, in clear text or with TLS, routed by name.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connection, Connections};
@@ -25,7 +28,6 @@ use super::tls::ListenerTls;
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// What every connection needs.
-#[derive(Default)]
 pub struct Front {
     pub routes: ArcSwap<Routes>,
     /// Requests that no workload answered.
@@ -35,6 +37,21 @@ pub struct Front {
     /// Cancelled when connections have to come to their end.
     pub closing: CancellationToken,
     pub connections: Connections,
+    /// How long a client may take for the head of a request, or for the start of TLS.
+    pub head_within: Duration,
+}
+
+impl Default for Front {
+    fn default() -> Self {
+        Self {
+            routes: ArcSwap::default(),
+            unrouted: AtomicU64::default(),
+            tls: None,
+            closing: CancellationToken::default(),
+            connections: Connections::default(),
+            head_within: HEAD_WITHIN,
+        }
+    }
 }
 
 /// Serves one connection until it ends, or until the front closes and its requests in flight are answered.
@@ -42,7 +59,7 @@ pub async fn serve_connection(front: Arc<Front>, stream: TcpStream) {
     let Some(tls) = &front.tls else {
         return serve_stream(front, stream, Scheme::HTTP).await;
     };
-    let accepting = tokio::time::timeout(HEAD_WITHIN, tls.acceptor().accept(stream));
+    let accepting = tokio::time::timeout(front.head_within, tls.acceptor().accept(stream));
     // A client that doesn't speak TLS, or has no good certificate, learns so by TLS itself.
     let accepted = tokio::select! {
         accepted = accepting => accepted,
@@ -62,7 +79,7 @@ async fn serve_stream(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN);
+        .header_read_timeout(front.head_within);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -72,6 +89,7 @@ async fn serve_stream(
     let service = service_fn(|request| {
         let (front, connection, scheme) = (front.clone(), entry.connection.clone(), scheme.clone());
         async move {
+            connection.note_asked();
             let version = request.version();
             let mut reply = answer(&front, &connection, request, scheme).await;
             if connection.is_leaving() {
@@ -84,9 +102,23 @@ async fn serve_stream(
     // An error here is the client's: it went away, or spoke no HTTP. There is nobody to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = nothing_asked(&entry.connection, front.head_within) => return,
         () = entry.connection.closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Ends when the connection has had no request `within` its first time. The limit of the HTTP library starts only when it knows
+/// the version, which a client that sends nothing never tells.
+async fn nothing_asked(connection: &Connection, within: Duration) {
+    let mut limit = Some(Box::pin(sleep(within)));
+    poll_fn(|cx| {
+        limit.take_if(|_| connection.has_asked());
+        limit
+            .as_mut()
+            .map_or(Poll::Pending, |limit| limit.as_mut().poll(cx))
+    })
+    .await;
 }
 
 /// Tells the client that this was the connection's last request: HTTP/1 has a header for it, HTTP/2 a frame.
@@ -118,7 +150,6 @@ async fn answer(
         }
         return plain(StatusCode::NOT_FOUND, format!("no workload answers for {host:?}"));
     };
-    connection.note(&host);
     // The connection says what the scheme is, whatever the client writes.
     if request.uri().authority().is_none() || request.uri().scheme() != Some(&scheme) {
         match absolute(request.uri(), authority, scheme) {
@@ -126,6 +157,7 @@ async fn answer(
             None => return plain(StatusCode::BAD_REQUEST, "the Host header is no authority".into()),
         }
     }
+    connection.note(&host);
     workload.serve(request).await
 }
 
@@ -158,7 +190,42 @@ fn absolute(uri: &Uri, authority: &str, scheme: Scheme) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_begins_no_request_is_cut_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let front = Arc::new(Front {
+            head_within: Duration::from_millis(100),
+            ..Front::default()
+        });
+        for begun in ["", "PRI * HT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HT"] {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let serving = tokio::spawn(serve_connection(front.clone(), stream));
+            client.write_all(begun.as_bytes()).await.unwrap();
+            let ended = async {
+                // What the server says meanwhile, such as its settings of HTTP/2, is no matter here.
+                let _ = client.read_to_end(&mut Vec::new()).await;
+                serving.await.unwrap();
+            };
+            let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+            assert!(ended.is_ok(), "{begun:?} is served for ever");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_asked_once_may_wait() {
+        let front = Front::default();
+        let entry = front.connections.enter(&front.closing);
+        entry.connection.note_asked();
+        let limit = nothing_asked(&entry.connection, Duration::ZERO);
+        assert!(limit.now_or_never().is_none());
+    }
 
     #[test]
     fn a_guest_is_told_the_scheme_of_the_connection() {

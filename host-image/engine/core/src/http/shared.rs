@@ -36,7 +36,7 @@ pub fn start(crew: Arc<Crew>, member: Arc<Member>, warm: Option<Instance>) {
 
 /// An instance at work.
 struct Shared {
-    guest: Metered,
+    guest: Metered<Outcome>,
     crew: Arc<Crew>,
     member: Arc<Member>,
     /// Lets the guest have one more request. Only when all that it has been given wait for something: of two that compute, the

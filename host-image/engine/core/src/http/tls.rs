@@ -12,6 +12,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::{EngineError, Result};
+use crate::log::say;
 
 /// How often the files are read. A renewed certificate serves the connections that are opened after that.
 pub const RELOAD_EVERY: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ struct Contents {
 pub struct ListenerTls {
     files: CertificateFiles,
     config: ArcSwap<ServerConfig>,
-    /// What was tried last, so that a broken file is reported once.
+    /// What was tried last, so that contents which can't be used are reported once. A file that can't be read is reported each time.
     tried: Mutex<Contents>,
 }
 
@@ -72,10 +73,10 @@ impl ListenerTls {
         match self.files.config_of(&contents) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
-                eprintln!(
+                say(format!(
                     "the listener's certificate was read anew from {}",
                     self.files.certificate.display()
-                );
+                ));
             }
             Err(error) => report(&error),
         }
@@ -84,7 +85,7 @@ impl ListenerTls {
 }
 
 fn report(error: &EngineError) {
-    eprintln!("the listener keeps its last good certificate: {error}");
+    say(format!("the listener keeps its last good certificate: {error}"));
 }
 
 impl CertificateFiles {

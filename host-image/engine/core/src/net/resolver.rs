@@ -40,7 +40,11 @@ fn lookup(reach: &Reach, name: &str) -> Lookup {
         Some(Internal::Machine) if !reach.lists.machine_ports.is_empty() => Lookup::Is(MACHINE),
         Some(Internal::Machine | Internal::Nobody) => Lookup::Unknown,
         None if reach.lists.allow_lookup(name) => Lookup::Ask,
-        None => Lookup::Denied,
+        None => {
+            let reason = "no entry of allowedIpNameLookups covers it";
+            reach.denials.note(&format!("lookup://{name}"), reason);
+            Lookup::Denied
+        }
     }
 }
 

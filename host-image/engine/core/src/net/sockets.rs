@@ -1,9 +1,8 @@
 //! Raw TCP and UDP: which addresses a component may reach.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 
@@ -11,23 +10,26 @@ use super::lists::AllowLists;
 use super::loopback::{self, Loopback};
 use super::names::{Internal, MACHINE};
 use super::policy::AddressPolicy;
+use super::resolved::Resolved;
 use super::rules::Scheme;
+use crate::denials::Denials;
+use crate::instance::Seats;
 
-/// How long a resolved address stays covered by the entry for its name.
-const RESOLVED_FOR: Duration = Duration::from_secs(60);
-/// A workload that resolves more names than this within that time loses the oldest.
-const MOST_RESOLVED: usize = 4096;
+/// Sockets that the instances of one component may have open together; each is a file descriptor of the host.
+const MOST_SOCKETS: usize = 512;
 
 /// Everything that decides what one component may reach.
 pub struct Reach {
     pub lists: AllowLists,
     pub policy: AddressPolicy,
+    pub denials: Arc<Denials>,
     /// Shared by the components and the service of one workload.
     pub loopback: Arc<Loopback>,
     /// Services may; components answer requests instead.
     pub may_listen: bool,
-    /// What this component resolved just now: a name entry covers those addresses, and no others.
-    resolved: Mutex<HashMap<IpAddr, (String, Instant)>>,
+    /// Room for the sockets that guests open.
+    pub sockets: Arc<Seats>,
+    resolved: Resolved,
 }
 
 /// Where a TCP connection really goes.
@@ -39,22 +41,31 @@ pub enum Target {
     Outside(SocketAddr),
 }
 
-/// Why a socket gets no address.
+/// Why a guest gets no socket, or no address for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Denied,
     Taken,
     NobodyThere,
+    TooMany,
 }
 
 impl Reach {
-    pub fn new(lists: AllowLists, policy: AddressPolicy, loopback: Arc<Loopback>, may_listen: bool) -> Self {
+    pub fn new(
+        lists: AllowLists,
+        policy: AddressPolicy,
+        denials: Arc<Denials>,
+        loopback: Arc<Loopback>,
+        may_listen: bool,
+    ) -> Self {
         Self {
             lists,
             policy,
+            denials,
             loopback,
             may_listen,
-            resolved: Mutex::default(),
+            sockets: Seats::new(MOST_SOCKETS),
+            resolved: Resolved::default(),
         }
     }
 
@@ -75,17 +86,7 @@ impl Reach {
 
     /// Remembers that `name` was resolved to `address` by this component.
     pub fn note_resolved(&self, name: &str, address: IpAddr) {
-        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if resolved.len() >= MOST_RESOLVED {
-            resolved.retain(|_, (_, at)| at.elapsed() < RESOLVED_FOR);
-            if resolved.len() >= MOST_RESOLVED {
-                resolved.clear();
-            }
-        }
-        resolved.insert(
-            address.to_canonical(),
-            (name.trim_end_matches('.').to_owned(), Instant::now()),
-        );
+        self.resolved.note(name, address, Instant::now());
     }
 
     /// Where a guest may bind a TCP socket: a place of its workload's loopback, or None for where it asked to, which is
@@ -120,7 +121,10 @@ impl Reach {
                 let listener = self.loopback.listener(asked).ok_or(Refusal::NobodyThere)?;
                 Ok(Target::Within(listener))
             }
-            Some(Internal::Machine) if !self.opens_machine(asked.port()) => Err(Refusal::Denied),
+            Some(Internal::Machine) if !self.opens_machine(asked.port()) => {
+                self.note_denied("tcp", asked, "no entry of allowedHostLoopbackPorts covers it");
+                Err(Refusal::Denied)
+            }
             Some(Internal::Machine) => Ok(Target::Outside((Ipv4Addr::LOCALHOST, asked.port()).into())),
             Some(Internal::Nobody) | None => Ok(Target::Outside(asked)),
         }
@@ -153,8 +157,10 @@ impl Reach {
             SocketAddrUse::UdpBind => is_any(address),
             SocketAddrUse::TcpListen => self.may_listen && self.loopback.is_place(address.ip()),
             SocketAddrUse::TcpAccept => self.loopback.admit(address),
-            SocketAddrUse::TcpConnect => self.is_within(address) || self.is_outside_and_listed(address),
-            SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => self.is_outside_and_listed(address),
+            SocketAddrUse::TcpConnect => self.is_within(address) || self.may_reach("tcp", address),
+            SocketAddrUse::UdpSend => self.may_reach("udp", address),
+            // Who sent it is no choice of the guest's.
+            SocketAddrUse::UdpReceive => self.why_not(address).is_none(),
         }
     }
 
@@ -164,24 +170,35 @@ impl Reach {
         (is_machine && self.opens_machine(address.port())) || self.loopback.is_listener(address)
     }
 
-    fn is_outside_and_listed(&self, address: SocketAddr) -> bool {
-        self.policy.closed_range(address.ip()).is_none() && self.is_listed(address)
+    fn may_reach(&self, protocol: &str, address: SocketAddr) -> bool {
+        let why_not = self.why_not(address);
+        if let Some(reason) = &why_not {
+            self.note_denied(protocol, address, reason);
+        }
+        why_not.is_none()
+    }
+
+    /// Why an address outside of the workload may not be reached, if so.
+    fn why_not(&self, address: SocketAddr) -> Option<String> {
+        match self.policy.closed_range(address.ip()) {
+            Some(range) => Some(format!("it is in a {range}")),
+            None if self.is_listed(address) => None,
+            None => Some("no entry of allowedHosts covers it".into()),
+        }
+    }
+
+    fn note_denied(&self, protocol: &str, address: SocketAddr, reason: &str) {
+        self.denials.note(&format!("{protocol}://{address}"), reason);
     }
 
     fn is_listed(&self, address: SocketAddr) -> bool {
         let (ip, port) = (address.ip().to_canonical(), address.port());
-        if self.lists.hosts.iter().any(|rule| rule.allows_address(ip, port)) {
-            return true;
-        }
-        let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        resolved.get(&ip).is_some_and(|(name, at)| {
-            at.elapsed() < RESOLVED_FOR
-                && self
-                    .lists
-                    .hosts
-                    .iter()
-                    .any(|rule| rule.allows_resolved(name, port))
-        })
+        let mut rules = self.lists.hosts.iter();
+        rules.any(|rule| rule.allows_address(ip, port))
+            || self.resolved.any(ip, Instant::now(), |name| {
+                let mut rules = self.lists.hosts.iter();
+                rules.any(|rule| rule.allows_resolved(name, port))
+            })
     }
 }
 
@@ -220,7 +237,8 @@ mod tests {
             allow_special_ranges,
             deny_private_ranges: false,
         };
-        Reach::new(lists, policy, Loopback::new(), false)
+        let denials = Arc::new(Denials::new("default/w".into()));
+        Reach::new(lists, policy, denials, Loopback::new(), false)
     }
 
     fn connects(reach: &Reach, address: &str) -> bool {
@@ -232,6 +250,7 @@ mod tests {
         let any = reach(&["*"], false);
         assert!(connects(&any, "10.0.0.1:5432"));
         assert!(!connects(&any, "127.0.0.1:5432"));
+        assert_eq!(any.denials.counts()["tcp://127.0.0.1:5432"], 1);
         assert!(!connects(&any, "[::ffff:127.0.0.1]:5432"));
         assert!(!connects(&any, "169.254.169.254:80"));
         let open = reach(&["*"], true);
@@ -247,6 +266,11 @@ mod tests {
         assert!(connects(&named, "10.0.0.1:5432"));
         assert!(!connects(&named, "10.0.0.1:5433"));
         assert!(!connects(&named, "10.0.0.2:5432"));
+        named.note_resolved("other.example", "10.0.0.1".parse().unwrap());
+        assert!(
+            connects(&named, "10.0.0.1:5432"),
+            "another name at that address takes nothing away"
+        );
         named.note_resolved("other.example", "10.0.0.3".parse().unwrap());
         assert!(!connects(&named, "10.0.0.3:5432"));
         named.note_resolved("db.example", "127.0.0.1".parse().unwrap());

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::{self, HostTcpSocket, ShutdownType};
+use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::{self, Host as CreateHost};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketError, TcpSocket};
 
 use super::loopback::caller_of;
@@ -18,6 +19,7 @@ type Streams = (Resource<DynInputStream>, Resource<DynOutputStream>);
 
 /// Puts this in the place of the WASI crate's; the linker has to allow that.
 pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    tcp_create_socket::add_to_linker::<Guest, Sockets>(linker, view)?;
     tcp::add_to_linker::<Guest, Sockets>(linker, view)
 }
 
@@ -27,6 +29,7 @@ impl From<Refusal> for SocketError {
             Refusal::Denied => ErrorCode::AccessDenied,
             Refusal::Taken => ErrorCode::AddressInUse,
             Refusal::NobodyThere => ErrorCode::ConnectionRefused,
+            Refusal::TooMany => ErrorCode::NewSocketLimit,
         })
     }
 }
@@ -50,6 +53,15 @@ impl SocketsView<'_> {
         let local = HostTcpSocket::local_address(plain, again(socket))?.into();
         self.reach.loopback.announce(caller_of(local));
         Ok(())
+    }
+}
+
+impl CreateHost for SocketsView<'_> {
+    fn create_tcp_socket(&mut self, address_family: IpAddressFamily) -> Result<Socket, SocketError> {
+        let room = self.room_for_socket()?;
+        let socket = CreateHost::create_tcp_socket(&mut self.plain, address_family)?;
+        self.note_open(socket.rep(), room);
+        Ok(socket)
     }
 }
 

@@ -32,6 +32,7 @@ impl From<Refusal> for SocketError {
             Refusal::Denied => ErrorCode::AccessDenied,
             Refusal::Taken => ErrorCode::AddressInUse,
             Refusal::NobodyThere => ErrorCode::ConnectionRefused,
+            Refusal::TooMany => ErrorCode::OutOfMemory,
         })
     }
 }
@@ -117,7 +118,10 @@ impl HostTcpSocket for SocketsView<'_> {
     }
 
     fn create(&mut self, address_family: IpAddressFamily) -> SocketResult<Tcp> {
-        HostTcpSocket::create(&mut self.plain, address_family)
+        let room = self.room_for_socket()?;
+        let socket = HostTcpSocket::create(&mut self.plain, address_family)?;
+        self.note_open(socket.rep(), room);
+        Ok(socket)
     }
 
     fn get_local_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
@@ -231,7 +235,10 @@ impl HostUdpSocket for SocketsView<'_> {
     }
 
     async fn create(&mut self, address_family: IpAddressFamily) -> SocketResult<Udp> {
-        HostUdpSocket::create(&mut self.plain, address_family).await
+        let room = self.room_for_socket()?;
+        let socket = HostUdpSocket::create(&mut self.plain, address_family).await?;
+        self.note_open(socket.rep(), room);
+        Ok(socket)
     }
 
     fn disconnect(&mut self, socket: Udp) -> SocketResult<()> {
@@ -275,6 +282,7 @@ impl HostUdpSocket for SocketsView<'_> {
     }
 
     fn drop(&mut self, socket: Udp) -> wasmtime::Result<()> {
+        self.note_dropped(socket.rep());
         HostUdpSocket::drop(&mut self.plain, socket)
     }
 }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
-use super::sockets::Reach;
-use crate::instance::Guest;
+use super::sockets::{Reach, Refusal};
+use crate::instance::{Guest, Seat};
 
 /// What is remembered of a store's open resources, by their number in its table.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub struct Notes {
     pub asked: HashMap<u32, String>,
     /// The real address of each socket that has a port of the workload's loopback.
     pub bound: HashMap<u32, SocketAddr>,
+    /// What each socket that the guest opened takes of its component's room for sockets.
+    open: HashMap<u32, Seat>,
 }
 
 /// The sockets of one store.
@@ -65,8 +67,21 @@ impl SocketsView<'_> {
         self.notes.bound.insert(rep, real);
     }
 
-    /// Frees the port of a socket that is dropped.
+    /// Room for one socket more.
+    ///
+    /// # Errors
+    /// That there is none.
+    pub fn room_for_socket(&self) -> Result<Seat, Refusal> {
+        self.reach.sockets.take().ok_or(Refusal::TooMany)
+    }
+
+    pub fn note_open(&mut self, rep: u32, room: Seat) {
+        self.notes.open.insert(rep, room);
+    }
+
+    /// Frees the room and the port of a socket that is dropped.
     pub fn note_dropped(&mut self, rep: u32) {
+        self.notes.open.remove(&rep);
         if let Some(real) = self.notes.bound.remove(&rep) {
             self.reach.loopback.unbind(real);
         }
