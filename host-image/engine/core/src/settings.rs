@@ -69,9 +69,9 @@ fn default_pull_timeout_s() -> f64 {
     30.0
 }
 
-/// More would not fit into the 128 TiB of an address space: each of the two engines reserves two linear memories for an instance, of
-/// 4 GiB and a guard of 32 MiB.
-const MOST_INSTANCES: u32 = 7500;
+/// More would not fit into the address space: each of the two engines reserves two linear memories for an instance, of 4 GiB and a
+/// guard of 32 MiB, in one piece of the 128 TiB, in whose midst the program itself lies.
+const MOST_INSTANCES: u32 = 5000;
 /// A 32-bit memory has no more.
 const MOST_MEMORY_MB: u32 = 4096;
 
@@ -84,7 +84,7 @@ impl EngineSettings {
         let fault = if settings.worker_threads == Some(0) {
             "worker_threads must be at least 1"
         } else if !(1..=MOST_INSTANCES).contains(&settings.max_instances) {
-            "max_instances must be 1 to 7500"
+            "max_instances must be 1 to 5000"
         } else if settings.max_connections == 0 {
             "max_connections must be at least 1"
         } else if !is_duration(settings.request_timeout_s) {
@@ -273,7 +273,7 @@ mod tests {
             (r#"{"cache_dir":"/c","http_adr":"x"}"#, "http_adr"),
             (r#"{"cache_dir":"/c","http_addr":"localhost"}"#, "socket address"),
             (r#"{"cache_dir":"/c","max_instances":0}"#, "max_instances"),
-            (r#"{"cache_dir":"/c","max_instances":7501}"#, "max_instances"),
+            (r#"{"cache_dir":"/c","max_instances":5001}"#, "max_instances"),
             (r#"{"cache_dir":"/c","max_connections":0}"#, "max_connections"),
             (r#"{"cache_dir":"/c","worker_threads":0}"#, "worker_threads"),
             (
