@@ -112,7 +112,7 @@ async def test_services_and_slices_are_watched(kubernetes: KubernetesWorld, as_o
     service = create_service(kubernetes)
     watch = KopfWatch(as_operator, [Kind.SERVICE, Kind.ENDPOINT_SLICE], [kubernetes.namespace])
     async with told_by(watch) as told:
-        await eventually_async(lambda: assert_synced(watch), within_s=30)
+        await eventually_async(lambda: assert_synced(watch, kubernetes.namespace), within_s=30)
         assert told.there(Kind.SERVICE) == {service.key}
         (view, _) = await create_slices(as_operator, service)
         ref = Ref(Kind.ENDPOINT_SLICE, view.meta.key)
