@@ -243,3 +243,14 @@ def deployment(
         "metadata": {"name": name},
         "spec": {"replicas": replicas, "template": {"spec": placed}, **(spec or {})},
     }
+
+
+def pull_secret(name: str, docker_config: str) -> Json:
+    """A Secret of registry logins, as docker writes them."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": docker_config},
+    }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ground.oci_registry import OciRegistry
 from ground.wait import eventually
-from integration.system import READY_WITHIN_S, ROOT, System, condition, deployment
+from integration.system import READY_WITHIN_S, ROOT, System, condition, deployment, pull_secret
 
 HELLO = ROOT / "examples" / "hello" / "hello.wasm"
 GUEST = ROOT / "tests" / "guests" / "http-p2.wasm"
@@ -22,13 +21,6 @@ def artifact(name: str, image: str) -> dict[str, Any]:
     }
 
 
-def log_in(system: System, registry: OciRegistry, directory: Path) -> None:
-    config = directory / "config.json"
-    config.write_text(registry.docker_config())
-    flags = ("--type=kubernetes.io/dockerconfigjson", f"--from-file=.dockerconfigjson={config}")
-    system.kubectl("create", "secret", "generic", "login", *flags)
-
-
 def following(name: str, tracked: str) -> dict[str, Any]:
     return deployment(
         name,
@@ -39,11 +31,11 @@ def following(name: str, tracked: str) -> dict[str, Any]:
 
 
 def test_what_a_tag_names_is_run_and_what_it_names_next_is_rolled_out(
-    system: System, oci_registry: OciRegistry, tmp_path: Path
+    system: System, oci_registry: OciRegistry
 ) -> None:
     system.restart_operator("--allow-insecure-registry", oci_registry.host)
     host = system.add_host("one", "--allow-insecure-registry", oci_registry.host)
-    log_in(system, oci_registry, tmp_path)
+    system.apply(pull_secret("login", oci_registry.docker_config()))
     image = f"{oci_registry.host}/team/app:stable"
     system.apply(artifact("app", image))
     system.apply(following("web", "app"))

@@ -15,12 +15,7 @@ NATS_OUTAGE_S = 20  # longer than the operator's patience with a silent host
 
 
 def test_another_host_answers_within_two_seconds_of_a_host_s_death(system: System) -> None:
-    system.add_host("one")
-    system.add_host("two")
-    system.await_hosts()
-    system.apply(deployment("app"))
-    system.await_ready("app")
-    dying, heir = serving_first(system)
+    dying, heir = one_of_two_serves(system)
     with Load(dying.http_port, "app.localhost") as load:
         eventually(lambda: load.assert_good_count(20), within_s=READY_WITHIN_S)
         dying.process.kill()
@@ -29,8 +24,12 @@ def test_another_host_answers_within_two_seconds_of_a_host_s_death(system: Syste
     assert workload["status"]["hostId"] == heir.name
 
 
-def serving_first(system: System) -> tuple[RunningHost, RunningHost]:
-    one, two = system.hosts["one"], system.hosts["two"]
+def one_of_two_serves(system: System) -> tuple[RunningHost, RunningHost]:
+    """One replica of `app` on two hosts: the host that serves it, then the other."""
+    one, two = system.add_host("one"), system.add_host("two")
+    system.await_hosts()
+    system.apply(deployment("app"))
+    system.await_ready("app")
     return (one, two) if one.get("app.localhost").status == 200 else (two, one)
 
 
@@ -47,12 +46,7 @@ def test_the_other_replica_serves_on_while_a_host_dies(system: System) -> None:
 
 
 def test_a_host_that_ends_hands_over_without_a_lost_request(system: System) -> None:
-    system.add_host("one")
-    system.add_host("two")
-    system.await_hosts()
-    system.apply(deployment("app"))
-    system.await_ready("app")
-    ending, heir = serving_first(system)
+    ending, heir = one_of_two_serves(system)
     ending.process.stop(within_s=READY_WITHIN_S)
     # It may end only when the other serves: a client that is led here next is answered at once.
     assert heir.get("app.localhost").body == "Hello, world!\n"

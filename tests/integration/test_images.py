@@ -7,19 +7,9 @@ import json
 import pytest
 from ground.oci_registry import OciRegistry
 from ground.wait import eventually
-from integration.system import READY_WITHIN_S, ROOT, System, condition, deployment
+from integration.system import READY_WITHIN_S, ROOT, System, condition, deployment, pull_secret
 
 HELLO_WASM = ROOT / "examples" / "hello" / "hello.wasm"
-
-
-def pull_secret(name: str, docker_config: str) -> dict[str, object]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "type": "kubernetes.io/dockerconfigjson",
-        "stringData": {".dockerconfigjson": docker_config},
-    }
 
 
 def test_an_image_is_pulled_with_the_secret_it_names(system: System, oci_registry: OciRegistry) -> None:
