@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::compile::Compiled;
 use crate::http::egress::Egress;
+use crate::interfaces::Providers;
 use crate::net::sockets::{self, Reach};
 use crate::net::view::Notes;
 use crate::output::{Output, Stream};
@@ -32,19 +33,21 @@ pub struct Guest {
     pub reach: Arc<Reach>,
     pub socket_notes: Notes,
     pub config: Arc<ComponentSpec>,
+    pub providers: Providers,
     http: WasiHttpCtx,
     egress: Egress,
     memory: MemoryLimit,
 }
 
 impl Guest {
-    fn new(
-        spec: &Arc<ComponentSpec>,
-        reach: &Arc<Reach>,
-        egress: &Egress,
-        output: &Output,
-        memory_bytes: usize,
-    ) -> Self {
+    fn new(around: &Surroundings) -> Self {
+        let Surroundings {
+            spec,
+            reach,
+            egress,
+            output,
+            ..
+        } = around;
         let mut wasi = WasiCtxBuilder::new();
         for (key, value) in &spec.environment {
             wasi.env(key, value);
@@ -58,11 +61,12 @@ impl Guest {
             reach: reach.clone(),
             socket_notes: Notes::default(),
             config: spec.clone(),
+            providers: around.providers.clone(),
             http: http_context(),
             egress: egress.clone(),
             memory: MemoryLimit {
                 used: 0,
-                most: memory_bytes,
+                most: around.memory_bytes,
             },
         }
     }
@@ -203,6 +207,7 @@ pub struct Surroundings {
     pub reach: Arc<Reach>,
     pub egress: Egress,
     pub output: Output,
+    pub providers: Providers,
     pub memory_bytes: usize,
     pub seats: Arc<Seats>,
 }
@@ -215,13 +220,7 @@ impl Surroundings {
 
     /// What a store of its own starts with.
     pub fn guest(&self) -> Guest {
-        Guest::new(
-            &self.spec,
-            &self.reach,
-            &self.egress,
-            &self.output,
-            self.memory_bytes,
-        )
+        Guest::new(self)
     }
 }
 

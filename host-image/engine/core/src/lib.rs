@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod http;
 mod instance;
+pub mod interfaces;
 mod lanes;
 mod link;
 mod log;

@@ -1,6 +1,6 @@
 //! Linking: what a component imports, and who provides it.
 
-use wasmtime::component::{Component, ComponentType, InstancePre, Linker, Lower};
+use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{p2::bindings as cli_p2, p3::bindings as cli_p3};
 use wasmtime_wasi_http::handler::ProxyPre;
@@ -9,6 +9,7 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::compile::Engines;
 use crate::error::{EngineError, Kind, Result};
 use crate::instance::Guest;
+use crate::interfaces::{self, Providers, is_declared, without_version};
 use crate::net::{resolver, tcp_0_2, tcp_0_3, udp_0_2};
 
 /// Packages of WASI that the engine has, with the versions it has them in.
@@ -21,8 +22,6 @@ const WASI: [(&str, &str); 7] = [
     ("wasi:random", "0.2.x and 0.3.x"),
     ("wasi:sockets", "0.2.x and 0.3.x"),
 ];
-const CONFIG_STORE: &str = "wasi:config/store";
-const CONFIG_STORE_VERSIONED: &str = "wasi:config/store@0.2.0-rc.1";
 
 /// The linkers that components start from, one for each engine.
 pub struct Links {
@@ -40,28 +39,32 @@ impl Links {
         Ok(Self { plain, concurrent })
     }
 
-    /// Links one component of a workload. `declared` are the workload's host interfaces.
+    /// Links one component of a workload. `declared` are the workload's host interfaces, which `providers` serve.
     ///
     /// # Errors
     /// `link`, naming the import that nothing provides.
-    pub fn link(&self, name: &str, component: &Component, declared: &[String]) -> Result<InstancePre<Guest>> {
+    pub fn link(
+        &self,
+        name: &str,
+        component: &Component,
+        declared: &[String],
+        providers: &Providers,
+    ) -> Result<InstancePre<Guest>> {
         let is_plain = Engine::same(component.engine(), self.plain.engine());
         let mut linker = if is_plain {
             self.plain.clone()
         } else {
             self.concurrent.clone()
         };
-        if declared.iter().any(|i| without_version(i) == CONFIG_STORE) {
-            add_config_store(&mut linker)
-                .map_err(|e| EngineError::internal(format!("{CONFIG_STORE} can't be linked: {e:#}")))?;
-        }
+        interfaces::add_to_linker(&mut linker, declared, providers)
+            .map_err(|e| EngineError::internal(format!("the interfaces asked for can't be linked: {e:#}")))?;
         linker.instantiate_pre(component).map_err(|error| {
             let imports = component.component_type();
             let imports = imports
                 .imports(component.engine())
                 .map(|(import, _)| import.to_owned());
             let text = imports
-                .filter_map(|import| missing(&import, declared))
+                .filter_map(|import| missing(&import, declared, providers))
                 .next()
                 .unwrap_or_else(|| format!("can't be linked: {error:#}"));
             EngineError::new(Kind::Link, format!("component {name} {text}"))
@@ -166,7 +169,7 @@ fn wasi_0_2_and_0_3(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 }
 
 /// Why nothing provides `import`, or None when something does.
-fn missing(import: &str, declared: &[String]) -> Option<String> {
+fn missing(import: &str, declared: &[String], providers: &Providers) -> Option<String> {
     let interface = without_version(import);
     let package = interface.split('/').next().unwrap_or(interface);
     if let Some((_, versions)) = WASI.iter().find(|(name, _)| *name == package) {
@@ -178,19 +181,11 @@ fn missing(import: &str, declared: &[String]) -> Option<String> {
             format!("imports {import}, which this host does not have; it has {package} {versions}")
         });
     }
-    let is_declared = declared.iter().any(|i| without_version(i) == interface);
-    if interface == CONFIG_STORE {
-        return match (is_declared, import == CONFIG_STORE_VERSIONED) {
-            (false, _) => Some(format!(
-                "imports {import}, which the workload did not ask for: add it to hostInterfaces"
-            )),
-            (true, false) => Some(format!(
-                "imports {import}; this host has {CONFIG_STORE_VERSIONED}"
-            )),
-            (true, true) => None,
-        };
+    if interfaces::is_known(interface) {
+        let why_not = interfaces::obstacle(import, declared, providers)?;
+        return Some(format!("imports {import}, {why_not}"));
     }
-    Some(match is_declared {
+    Some(match is_declared(interface, declared) {
         true => format!(
             "imports {import}, which the workload asked for in hostInterfaces but this host does not have"
         ),
@@ -200,43 +195,15 @@ fn missing(import: &str, declared: &[String]) -> Option<String> {
     })
 }
 
-fn without_version(interface: &str) -> &str {
-    interface.split('@').next().unwrap_or(interface)
-}
-
-/// The error of `wasi:config/store`; a map in memory has none.
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-enum ConfigError {
-    #[component(name = "upstream")]
-    #[expect(dead_code, reason = "part of the interface's type")]
-    Upstream(String),
-    #[component(name = "io")]
-    #[expect(dead_code, reason = "part of the interface's type")]
-    Io(String),
-}
-
-fn add_config_store(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut store = linker.instance(CONFIG_STORE_VERSIONED)?;
-    store.func_wrap("get", |store, (key,): (String,)| {
-        Ok((Ok::<_, ConfigError>(
-            store.data().config.config.get(&key).cloned(),
-        ),))
-    })?;
-    store.func_wrap("get-all", |store, (): ()| {
-        let all = store.data().config.config.clone().into_iter();
-        Ok((Ok::<_, ConfigError>(all.collect::<Vec<(String, String)>>()),))
-    })?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_sentence_names_what_is_missing() {
+        let nobody = Providers::default();
         let declared = [
+            "wasi:blobstore/container@0.2.0-draft".to_owned(),
             "wasi:keyvalue/store@0.2.0-draft".to_owned(),
             "wasi:config/store".to_owned(),
         ];
@@ -248,7 +215,16 @@ mod tests {
             ("wasi:io/streams@0.3.0", "it has wasi:io 0.2.x"),
             ("acme:custom/thing@1.0.0", "which nothing provides"),
             (
-                "wasi:keyvalue/store@0.2.0-draft",
+                "wasi:keyvalue/store@0.2.0-draft2",
+                "but this host has wasi:keyvalue/store@0.2.0-draft",
+            ),
+            ("wasi:keyvalue/store@0.2.0-draft", "which nobody serves"),
+            (
+                "wasi:keyvalue/atomics@0.2.0-draft",
+                "did not ask for: add it to hostInterfaces",
+            ),
+            (
+                "wasi:blobstore/container@0.2.0-draft",
                 "asked for in hostInterfaces but this host does not have",
             ),
             (
@@ -256,12 +232,12 @@ mod tests {
                 "this host has wasi:config/store@0.2.0-rc.1",
             ),
         ] {
-            let text = missing(import, &declared).unwrap();
+            let text = missing(import, &declared, &nobody).unwrap();
             assert!(text.contains(part) && text.contains(import), "{text}");
         }
-        assert_eq!(missing("wasi:http/types@0.2.9", &declared), None);
-        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared), None);
-        let text = missing("wasi:config/store@0.2.0-rc.1", &[]).unwrap();
+        assert_eq!(missing("wasi:http/types@0.2.9", &declared, &nobody), None);
+        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared, &nobody), None);
+        let text = missing("wasi:config/store@0.2.0-rc.1", &[], &nobody).unwrap();
         assert!(text.contains("add it to hostInterfaces"), "{text}");
     }
 }

@@ -163,9 +163,12 @@ impl Workbench {
             .compiler
             .load(&what, &spec.path, spec.digest.as_deref())
             .await?;
-        let pre = self
-            .links
-            .link(&spec.name, compiled.component(), &workload.spec.host_interfaces)?;
+        let pre = self.links.link(
+            &spec.name,
+            compiled.component(),
+            &workload.spec.host_interfaces,
+            &workload.providers,
+        )?;
         let command = link::command(&what, pre)?;
         let around = self.surroundings(workload, spec, &compiled, reach);
         Ok(Service::start(command, around, service.max_restarts, heavy))
@@ -183,6 +186,7 @@ impl Workbench {
             &component.name,
             compiled.component(),
             &workload.spec.host_interfaces,
+            &workload.providers,
         )?;
         if !link::handles_http(compiled.component()) {
             return Ok(None);
@@ -206,6 +210,7 @@ impl Workbench {
             egress: Egress::new(reach.clone(), &self.tls),
             reach,
             output: Output::new(&workload.spec.full_name(), &component.name),
+            providers: workload.providers.clone(),
             memory_bytes: (own_mb.unwrap_or(self.default_memory_limit_mb) as usize) << 20,
             seats: self.seats.clone(),
         }
