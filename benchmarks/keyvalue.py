@@ -2,14 +2,15 @@
 
     .venv/bin/python benchmarks/keyvalue.py [--seconds 3]
 
-One real host, one nats-server with JetStream on file, both on loopback. A request opens its bucket and makes one call; `open` alone is
-the way into Python and back. Needs wrk (Debian: apt-get install wrk).
+One real host, one nats-server with JetStream on file, both on loopback. A request opens its bucket and makes one call;
+`open` alone is the way into Python and back. Needs wrk (Debian: apt-get install wrk).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import json
 import re
 import statistics
@@ -17,8 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,12 +59,17 @@ def a_host(folder: Path, nats_url: str) -> Iterator[int]:
 
 async def start_workloads(client: Client) -> None:
     for backend in ("nats", "in-memory"):
-        http = {"namespace": "wasi", "package": "http", "interfaces": ["incoming-handler"], "config": {"host": backend}}
+        routed = {
+            "namespace": "wasi",
+            "package": "http",
+            "interfaces": ["incoming-handler"],
+            "config": {"host": backend},
+        }
         names = ["store", "atomics", "batch"]
         keyvalue = {"namespace": "wasi", "package": "keyvalue", "interfaces": names, "config": {"backend": backend}}
         world = {
             "components": [{"name": "kv", "image": "file://keyvalue.wasm"}],
-            "hostInterfaces": [http, keyvalue],
+            "hostInterfaces": [routed, keyvalue],
         }
         workload = {"namespace": "default", "name": backend, "witWorld": world}
         request = json.dumps({"workloadId": backend, "workload": workload}).encode()
@@ -95,17 +99,17 @@ def wrk(port: int, host: str, path: str, connections: int, seconds: int) -> tupl
     ).stdout
     p50 = re.search(r"50%\s+([\d.]+)(us|ms|s)", done)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done)
-    assert p50 and rate, done
+    assert p50, done
+    assert rate, done
     return float(p50[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p50[2]], float(rate[1])
 
 
 def status_of(port: int, host: str, path: str) -> int:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path, headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 async def main(seconds: int) -> None:
