@@ -27,7 +27,6 @@ def counting(cluster: KindCluster) -> Iterator[KindCluster]:
     yield cluster
     cluster.kubectl("delete", "workloaddeployment", "--all", "--timeout=60s")
     cluster.helm("uninstall", "wasmcloud", *WAIT)
-    cluster.kubectl("delete", "pvc", "--all", "--timeout=60s")
 
 
 def assert_on_both(cluster: KindCluster) -> None:
