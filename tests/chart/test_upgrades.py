@@ -82,7 +82,7 @@ def contents(secrets: dict[str, JsonObject]) -> dict[str, JsonObject]:
 def test_an_upgrade_keeps_certificates_and_passwords(release: Release, values: JsonObject) -> None:
     release.install(values)
     before = release.secrets()
-    assert len(before) == (5 if "nats" in values else 1)
+    assert len(before) == (6 if "nats" in values else 1)
 
     release.upgrade(values)
 
