@@ -74,7 +74,7 @@ MATRIX: dict[str, JsonObject] = {
         "operator": {"env": [from_secret("WASMCLOUD_OPERATOR_NATS_URL")]},
         "runtime": {"env": [from_secret("WASMCLOUD_HOST_SCHEDULER_NATS_URL")]},
     },
-    "data-elsewhere": merged(
+    "data-elsewhere-three-tenants": merged(
         tenants(),
         {"global": {"nats": {"dataUrl": "nats://d.example.com"}, "certificates": {"dataCertSecretName": ""}}},
     ),

@@ -166,7 +166,7 @@ def test_a_nats_of_ones_own_for_data_has_certificates_of_ones_own_or_none() -> N
     # Nobody there would trust what this chart's CA signs.
     assert [name for name in brought.names("Secret") if "data" in name] == []
 
-    without = render(MATRIX["data-elsewhere"])
+    without = render(MATRIX["data-elsewhere-three-tenants"])
     for tenant in TENANTS:
         hosts = without.one("Deployment", "wasmcloud-host-hosts", tenant)
         assert environment(hosts)["WASMCLOUD_HOST_DATA_NATS_URL"] == "nats://d.example.com"
