@@ -235,6 +235,7 @@ async def test_three_servers_keep_three_copies_within_the_bounds(tmp_path: Path)
         async with cluster.role("data", 1, environment="team-a") as data:
             again = await data.client.jetstream().key_value("kept")
             assert (await again.get("k0")).value == bytes(65536)
+            assert len(await keys_of(data, "kept")) >= 16
 
 
 async def replicated(data: Login, name: str) -> KeyValue:
