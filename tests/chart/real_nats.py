@@ -43,11 +43,20 @@ class Server:
         return self.directory / "run" / "nats.pid"
 
 
+class FlushingClient(Client):
+    """nats-py's flush() writes its PING past what still waits to be sent, such as a subscription."""
+
+    async def flush(self, timeout: int = 10) -> None:
+        """Return when the server has read all of it: while the first PING is answered, it is sent."""
+        await super().flush(timeout)
+        await super().flush(timeout)
+
+
 @dataclass(slots=True)
 class Login:
     """A connection and what the server complained of."""
 
-    client: Client = field(default_factory=Client)
+    client: Client = field(default_factory=FlushingClient)
     errors: list[str] = field(default_factory=list)
     complained: asyncio.Event = field(default_factory=asyncio.Event)
 
