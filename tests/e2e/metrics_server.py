@@ -20,6 +20,7 @@ FLAGS = [
     "--cert-dir=/certificates",
     f"--secure-port={PORT}",
     "--metric-resolution=10s",  # the shortest that it takes
+    "--kubelet-request-timeout=9s",  # below that
     "--kubelet-preferred-address-types=InternalIP",
     "--kubelet-insecure-tls",  # kubelets of kind have certificates of their own making
 ]
