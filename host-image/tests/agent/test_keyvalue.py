@@ -143,4 +143,4 @@ async def test_a_nats_without_jetstream_is_told(
 ) -> None:
     host = await start_host(data_nats_url=nats_server.url)
     await started(operator, host, counting("w"))
-    assert await asked(host, "/get?key=a") == (502, "other: the NATS server has no JetStream for this host\n")
+    assert await asked(host, "/get?key=a") == (502, "other: JetStream is not available to this host\n")

@@ -70,7 +70,8 @@ async def test_batches(bind: Bind) -> None:
 async def test_keys_come_in_pages(bind: Bind) -> None:
     bucket = await bind().open("")
     assert await listed(bucket) == []
-    await bucket.set_many([(f"key-{number}", b"") for number in range(2100)])
+    for hundred in range(21):
+        await bucket.set_many([(f"key-{100 * hundred + number}", b"") for number in range(100)])
     await bucket.delete("key-7")
     first, cursor = await bucket.list_keys(None)
     assert len(first) <= 1000
@@ -86,7 +87,6 @@ async def test_keys_come_in_pages(bind: Bind) -> None:
 
 
 async def test_increments_lose_nothing(bind: Bind) -> None:
-    """Of one host, and of two that don't know of one another."""
     one, other = await bind().open("n"), await bind().open("n")
     sums = await asyncio.gather(*(bucket.increment("n", 1) for bucket in (one, other) for _ in range(50)))
     assert sorted(sums) == list(range(1, 101))
@@ -155,7 +155,61 @@ async def test_a_value_over_the_backend_s_bound_is_refused(bind: Bind, request: 
     is_memory = request.node.callspec.params["bind"] is Backend.MEMORY
     bucket = await bind().open("")
     await bucket.set("a", b"kept")
-    size, text = (64 << 20, "they hold 64 MiB") if is_memory else (2 << 20, "larger than the NATS server takes")
+    size, text = (16 << 20, "they hold 16 MiB") if is_memory else (2 << 20, "the NATS server takes 1048576")
     with pytest.raises(StoreError, match=text):
         await bucket.set("a", bytes(size))
     assert await bucket.get("a") == b"kept"
+    with pytest.raises(StoreError, match=text):
+        await bucket.set_many([("b", b""), ("a", bytes(size))])
+    assert await listed(bucket) == ["a"]
+
+
+async def test_a_batch_has_its_bounds(bind: Bind) -> None:
+    bucket = await bind().open("")
+    keys = [f"key-{number}" for number in range(1001)]
+    for call in (bucket.get_many(keys), bucket.set_many([(key, b"") for key in keys]), bucket.delete_many(keys)):
+        with pytest.raises(StoreError, match="must not have over 1000 keys"):
+            await call
+    await bucket.set("a", bytes(1 << 20))
+    assert await bucket.get_many(["a"] * 16) == [bytes(1 << 20)] * 16
+    with pytest.raises(StoreError, match="must not be over 16 MiB together"):
+        await bucket.get_many(["a"] * 17)
+    with pytest.raises(StoreError, match="must not be over 16 MiB together"):
+        await bucket.set_many([("b", bytes(1 << 20))] * 17)
+
+
+async def test_a_namespace_writes_to_so_many_buckets(bind: Bind) -> None:
+    workload = bind()
+    for number in range(64):
+        await (await workload.open(f"b-{number}")).set("a", b"")
+    one_more = await workload.open("one-more")
+    assert await one_more.get("a") is None
+    for write in (one_more.set("a", b""), one_more.increment("a", 1), one_more.set_many([("a", b"")])):
+        with pytest.raises(StoreError, match="writes to 64 buckets on this host"):
+            await write
+    await (await workload.open("b-0")).set("a", b"again")
+    await (await bind(namespace="another").open("one-more")).set("a", b"")
+
+
+async def test_memory_is_counted_and_given_back(bind: Bind, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["bind"] is not Backend.MEMORY:
+        return
+    bucket = await bind().open("")
+
+    async def filled() -> int:
+        """Keys that fit."""
+        for number in range(100_000):
+            try:
+                await bucket.set(f"key-{number}", b"")
+            except StoreError:
+                return number
+        raise AssertionError("tiny pairs cost nothing")
+
+    count = await filled()
+    assert 30_000 < count < 80_000
+    with pytest.raises(StoreError, match="are full"):
+        await bucket.set("one-more", bytes(1000))
+    for number in range(count):
+        await bucket.delete(f"key-{number}")
+    assert await listed(bucket) == []
+    await bucket.set("large", bytes(15 << 20))

@@ -17,10 +17,10 @@ def declared(name: str = "", **config: str) -> WitInterface:
 
 def test_entries_are_read() -> None:
     http = WitInterface(namespace="wasi", package="http", interfaces=("incoming-handler",), config={"host": "a"})
-    config = {"backend": "in-memory", "buckets": "a, b", "prefix": "p/", "read_only": "true"}
+    config = {"backend": "in-memory", "buckets": "a, cart", "prefix": "p/", "read_only": "true"}
     assert entries_of([http, declared(), declared("cart", **config)]) == (
         Entry(),
-        Entry("cart", Backend.MEMORY, None, frozenset({"a", "b"}), "p/", is_read_only=True),
+        Entry("cart", Backend.MEMORY, None, frozenset({"a", "cart"}), "p/", is_read_only=True),
     )
 
 
@@ -34,6 +34,7 @@ def test_entries_are_read() -> None:
         ({"bucket": "a,b"}, "the name of one bucket"),
         ({"bucket": "a.b"}, "'a.b' is no name of a bucket"),
         ({"buckets": "a,b c"}, "'b c' is no name of a bucket"),
+        ({"buckets": "a,b"}, "a component opens it by its name, which buckets don't list"),
         ({"read_only": "yes"}, "read_only must be true or false, not 'yes'"),
     ],
 )
@@ -41,6 +42,13 @@ def test_a_config_that_cannot_be_used(config: dict[str, str], sentence: str) -> 
     with pytest.raises(ValueError, match="hostInterfaces entry cart: ") as refused:
         entries_of([declared("cart", **config)])
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "without a name"), ("cart", "named cart")])
+def test_two_entries_of_one_name(name: str, said: str) -> None:
+    other = declared(name).model_copy(update={"version": "0.2.0-draft"})
+    with pytest.raises(ValueError, match=f"two entries of wasi:keyvalue {said}"):
+        entries_of([declared(name), other])
 
 
 def test_an_identifier_finds_its_entry() -> None:

@@ -23,6 +23,8 @@ const DEFAULT_CONCURRENCY: usize = 16;
 /// What a guest has open in the host at once: requests, bodies, sockets, futures. Each takes memory that no limit of linear memory
 /// counts.
 const MOST_RESOURCES: usize = 4096;
+/// Of what a guest hands to the host in one call. Each of them has a copy, which no limit of linear memory counts.
+const MOST_CALL_BYTES: usize = 32 << 20;
 /// Of one `fields`, with what the host needs for it.
 const MOST_FIELD_BYTES: usize = 32 << 10;
 
@@ -75,6 +77,7 @@ impl Guest {
     pub fn into_store(self, engine: &Engine) -> Store<Self> {
         let mut store = Store::new(engine, self);
         store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(MOST_CALL_BYTES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         store

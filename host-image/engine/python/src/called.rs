@@ -154,8 +154,12 @@ impl Settle {
 
 #[pymethods]
 impl Settle {
-    fn __call__(&self, future: &Bound<'_, PyAny>) {
-        self.settle(future.call_method0("result"));
+    fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        // Whoever gives a call up doesn't wait for what becomes of it.
+        if !future.call_method0("cancelled")?.is_truthy()? {
+            self.settle(future.call_method0("result"));
+        }
+        Ok(())
     }
 }
 

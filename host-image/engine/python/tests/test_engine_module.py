@@ -192,9 +192,11 @@ async def test_what_python_raises_is_what_the_guest_hears(tmp_path: Path, error:
 
 
 async def test_a_request_that_is_cut_cancels_its_coroutine(tmp_path: Path) -> None:
-    engine, slow = an_engine(tmp_path, request_timeout_s=0.2), Slow()
+    engine, slow, reported = an_engine(tmp_path, request_timeout_s=0.2), Slow(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     await engine.start(asking_for_buckets(), keyvalue=slow)
     assert (await get(engine, "/get?key=a"))[0] == 504
     async with asyncio.timeout(WAIT_S):
         await slow.was_cancelled.wait()
     await engine.shutdown(0.0)
+    assert reported == []

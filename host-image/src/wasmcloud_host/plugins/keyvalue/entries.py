@@ -58,9 +58,14 @@ class Entry:
 
 def entries_of(declared: Iterable[WitInterface]) -> tuple[Entry, ...]:
     """Return the entries of `wasi:keyvalue`. Raises ValueError, in one sentence, for a config that can't be used."""
-    return tuple(
+    entries = tuple(
         _entry_of(each.name, each.config) for each in declared if (each.namespace, each.package) == ("wasi", "keyvalue")
     )
+    names = [entry.name for entry in entries]
+    if twice := [name for name in names if names.count(name) > 1]:
+        which = f"named {twice[0]}" if twice[0] else "without a name"
+        raise ValueError(f"hostInterfaces have two entries of wasi:keyvalue {which}")
+    return entries
 
 
 def chosen(entries: Sequence[Entry], identifier: str) -> Entry:
@@ -85,6 +90,10 @@ def _entry_of(name: str, config: dict[str, str]) -> Entry:
         raise ValueError(f"{where}: {bad[0]!r} is no name of a bucket: 1 to 128 letters, digits, - and _")
     if "bucket" in config and len(named) != 1:
         raise ValueError(f"{where}: bucket must be the name of one bucket")
+    if "buckets" in config and name and name not in named:
+        raise ValueError(
+            f"{where}: a component opens it by its name, which buckets don't list; bucket names another one"
+        )
     return Entry(
         name=name,
         backend=_backend(where, config.get("backend")),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -24,22 +24,31 @@ from nats.js.kv import KV_DEL, KV_OP, KV_PURGE, KeyValue
 from wasmcloud_engine import StoreError
 
 from wasmcloud_host.nats_connection import NatsConnection
+from wasmcloud_host.plugins.keyvalue.bounds import Answer
 from wasmcloud_host.plugins.keyvalue.keys import decoded, encoded
 from wasmcloud_host.plugins.keyvalue.numbers import parse_number, sum_of
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 PAGE: Final = 1000
 """Keys in one answer, those that were deleted counted."""
 
 WITHIN_S: Final = 5.0
-"""A call is over by then, one that waits for a connection too."""
+"""A call is over by then, one that waits for a connection or for its turn too."""
 
 FETCH_S: Final = 1.0
 """A page that is not whole by then is a short one."""
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 16
 """Calls of one batch that are on their way together."""
+
+UNREAD_BYTES: Final = 32 << 20
+"""Values on their way to this host at once. A server closes a connection that has 64 MiB to read, of which a value
+may take 1.4 times its size."""
+
+MARKER_S: Final = 60
+"""So long a deleted key leaves a mark, for those who watch the bucket with NATS' own tools."""
 
 _REPLICAS: Final = (3, 1)
 """Copies of a new bucket: three in a cluster; a server by itself refuses that."""
@@ -47,31 +56,86 @@ _NO_REPLICAS: Final = frozenset({10005, 10074})
 """NATS's codes for "no suitable peers for placement" and "replicas > 1 not supported in non-clustered mode"."""
 _TAKEN: Final = 10058
 """NATS's code for a stream of that name with another configuration."""
+_NO_TTL: Final = 10166
+"""NATS's code for a stream that lets no message expire, as older tools make them."""
+
+
+class Store:
+    """A bucket that is there, over the connection of the moment."""
+
+    def __init__(self, client: Client, jetstream: JetStreamContext, kv: KeyValue, reading: asyncio.Semaphore) -> None:
+        self.jetstream = jetstream
+        self._client = client
+        self._kv = kv
+        self._reading = reading
+
+    async def entry(self, key: str) -> KeyValue.Entry | None:
+        """Return what the key has; None where there is nothing."""
+        try:
+            async with self._reading:
+                return await self._kv.get(encoded(key))
+        except KeyNotFoundError:
+            return None
+
+    async def value(self, key: str) -> bytes | None:
+        entry = await self.entry(key)
+        return None if entry is None else entry.value or b""
+
+    async def put(self, key: str, value: bytes) -> None:
+        self.check(value)
+        await self._kv.put(encoded(key), value)
+
+    def check(self, value: bytes) -> None:
+        """Refuse what the server would not take: nats-py remembers each such request while it is connected."""
+        if len(value) > self._client.max_payload:
+            most = self._client.max_payload
+            raise StoreError(f"the value has {len(value)} bytes, and the NATS server takes {most} (its max_payload)")
+
+    async def replace(self, key: str, value: bytes, old: KeyValue.Entry | None) -> bool:
+        """Put the value if the key still has what it had; whether it did."""
+        try:
+            if old is None:
+                await self._kv.create(encoded(key), value)
+            else:
+                await self._kv.update(encoded(key), value, old.revision)
+        except (KeyWrongLastSequenceError, KeyNotFoundError):
+            return False
+        return True
+
+    async def delete(self, key: str) -> None:
+        try:
+            await self._kv.purge(encoded(key), msg_ttl=MARKER_S)
+        except APIError as error:
+            if error.err_code != _NO_TTL:
+                raise
+            await self._kv.delete(encoded(key))
 
 
 class JetStreamBuckets:
-    """Opens buckets over one connection, each made when it is first opened."""
+    """Opens buckets over one connection."""
 
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
         self._client: Client | None = None
+        self._reading = asyncio.Semaphore()
         self._open: dict[str, KeyValue] = {}
         self._counting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def bucket(self, name: str) -> JetStreamBucket:
-        """Return the bucket of that name. It is looked for when it is first used."""
+        """Return the bucket of that name. It is looked for when it is first used, and made when first written to."""
         return JetStreamBucket(self, name)
 
-    async def store(self, name: str) -> tuple[JetStreamContext, KeyValue]:
-        """Return the bucket as nats-py knows it. What nats-py raises is for `_told` to say."""
+    async def store(self, name: str, *, makes: bool) -> Store:
+        """Return the bucket as it is reached now. Raises BucketNotFoundError, and what else nats-py has to say."""
         client = await self._connection.client()
         if client is not self._client:
             self._client = client
+            self._reading = asyncio.Semaphore(max(1, UNREAD_BYTES // client.max_payload))
             self._open.clear()
         jetstream = client.jetstream(timeout=WITHIN_S)
         if name not in self._open:
-            self._open[name] = await _opened(jetstream, name)
-        return jetstream, self._open[name]
+            self._open[name] = await _opened(jetstream, name, makes=makes)
+        return Store(client, jetstream, self._open[name], self._reading)
 
     def forget(self, name: str) -> None:
         """Look for the bucket anew when it is next used: somebody may have deleted it."""
@@ -85,10 +149,12 @@ class JetStreamBuckets:
         return lock
 
 
-async def _opened(jetstream: JetStreamContext, name: str) -> KeyValue:
+async def _opened(jetstream: JetStreamContext, name: str, *, makes: bool) -> KeyValue:
     try:
         return await jetstream.key_value(name)
     except BucketNotFoundError:
+        if not makes:
+            raise
         return await _made(jetstream, name)
 
 
@@ -114,39 +180,67 @@ class JetStreamBucket:
         self._name = name
 
     async def get(self, key: str) -> bytes | None:
-        return await self._with(lambda _, store: _value(store, encoded(key)))
+        return await self._reading(None, lambda store: store.value(key))
 
     async def set(self, key: str, value: bytes) -> None:
-        await self._with(lambda _, store: store.put(encoded(key), value))
+        await self._writing(lambda store: store.put(key, value))
 
     async def delete(self, key: str) -> None:
-        await self._with(lambda _, store: store.delete(encoded(key)))
+        await self._reading(None, lambda store: store.delete(key))
 
     async def exists(self, key: str) -> bool:
         return await self.get(key) is not None
 
     async def list_keys(self, cursor: int | None) -> tuple[list[str], int | None]:
         """Go by revisions: a key that changes meanwhile is listed again, none is left out."""
-        return await self._with(lambda jetstream, _: _page(jetstream, self._name, cursor or 0))
+        return await self._reading(([], None), lambda store: _page(store.jetstream, self._name, cursor or 0))
 
     async def increment(self, key: str, delta: int) -> int:
-        async with self._buckets.counting(self._name, key):
-            return await self._with(lambda _, store: _increment(store, key, delta))
+        async def counted(store: Store) -> int:
+            async with self._buckets.counting(self._name, key):
+                return await _increment(store, key, delta)
+
+        return await self._writing(counted)
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        return await self._with(lambda _, store: _all(_value(store, encoded(key)) for key in keys))
+        answer = Answer()
+
+        async def counted(store: Store, key: str) -> bytes | None:
+            return answer.counted(await store.value(key))
+
+        unique = list(dict.fromkeys(keys))
+        nothing: list[bytes | None] = [None] * len(unique)
+        found = await self._reading(nothing, lambda store: _all(unique, lambda key: counted(store, key)))
+        values = dict(zip(unique, found, strict=True))
+        return [values[key] for key in keys]
 
     async def set_many(self, pairs: Sequence[tuple[str, bytes]]) -> None:
-        # Of two values for one key the last one counts, and calls overtake one another.
-        await self._with(lambda _, store: _all(store.put(encoded(key), value) for key, value in dict(pairs).items()))
+        async def put(store: Store) -> None:
+            for _, value in pairs:
+                store.check(value)
+            # Of two values for one key the last one counts, and calls overtake one another.
+            await _all(dict(pairs).items(), lambda pair: store.put(*pair))
+
+        await self._writing(put)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
-        await self._with(lambda _, store: _all(store.delete(encoded(key)) for key in keys))
+        await self._reading(None, lambda store: _all(dict.fromkeys(keys), store.delete))
 
-    async def _with(self, act: Callable[[JetStreamContext, KeyValue], Awaitable[T]]) -> T:
+    async def _reading(self, nothing: T, act: Callable[[Store], Awaitable[T]]) -> T:
+        """Act on a bucket that is there; for one that isn't, there is nothing."""
         with self._told():
             async with asyncio.timeout(WITHIN_S):
-                return await act(*await self._buckets.store(self._name))
+                try:
+                    store = await self._buckets.store(self._name, makes=False)
+                except BucketNotFoundError:
+                    return nothing
+                return await act(store)
+
+    async def _writing(self, act: Callable[[Store], Awaitable[T]]) -> T:
+        """Act on the bucket, made if need be."""
+        with self._told():
+            async with asyncio.timeout(WITHIN_S):
+                return await act(await self._buckets.store(self._name, makes=True))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -155,56 +249,40 @@ class JetStreamBucket:
             yield
         except (TimeoutError, nats.errors.ConnectionClosedError):
             raise StoreError(f"NATS did not answer within {WITHIN_S:g} s") from None
-        except nats.errors.MaxPayloadError:
-            raise StoreError("the value is larger than the NATS server takes (its max_payload)") from None
         except ServiceUnavailableError:
-            raise StoreError("the NATS server has no JetStream for this host") from None
+            raise StoreError("JetStream is not available to this host") from None
         except APIError as error:
             self._buckets.forget(self._name)
-            raise StoreError(f"NATS refused: {error.description}") from None
+            raise StoreError(f"NATS refused: {error.description or type(error).__name__}") from None
         except nats.errors.Error as error:
             self._buckets.forget(self._name)
             raise StoreError(f"NATS failed: {error or type(error).__name__}") from None
 
 
-async def _value(store: KeyValue, key: str) -> bytes | None:
-    try:
-        return (await store.get(key)).value or b""
-    except KeyNotFoundError:
-        return None
-
-
-async def _increment(store: KeyValue, key: str, delta: int) -> int:
+async def _increment(store: Store, key: str, delta: int) -> int:
     while True:
-        try:
-            entry = await store.get(encoded(key))
-            total = sum_of(parse_number(key, entry.value or b""), delta)
-            await store.update(encoded(key), b"%d" % total, entry.revision)
-        except KeyNotFoundError:
-            total = delta
-            try:
-                await store.create(encoded(key), b"%d" % total)
-            except KeyWrongLastSequenceError:
-                continue
-        except KeyWrongLastSequenceError:
-            continue
-        return total
+        old = await store.entry(key)
+        total = sum_of(parse_number(key, None if old is None else old.value or b""), delta)
+        if await store.replace(key, b"%d" % total, old):
+            return total
 
 
-async def _all(calls: Iterator[Awaitable[T]]) -> list[T]:
-    """Make the calls, several at a time, and return their results in order."""
-    places = asyncio.Semaphore(AT_ONCE)
+async def _all(items: Iterable[S], call: Callable[[S], Awaitable[T]]) -> list[T]:
+    """Make a call for each, several at a time, and return their results in order. Raises what the first one raised."""
+    waiting = enumerate(items)
+    results: dict[int, T] = {}
 
-    async def one(call: Awaitable[T]) -> T:
-        async with places:
-            return await call
+    async def work() -> None:
+        for place, item in waiting:
+            results[place] = await call(item)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(call)) for call in calls]
+            for _ in range(AT_ONCE):
+                group.create_task(work())
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return [results[place] for place in range(len(results))]
 
 
 async def _page(jetstream: JetStreamContext, name: str, after: int) -> tuple[list[str], int | None]:
@@ -219,19 +297,31 @@ async def _page(jetstream: JetStreamContext, name: str, after: int) -> tuple[lis
         inactive_threshold=2 * WITHIN_S,
     )
     made = await jetstream.add_consumer(stream, config)
-    pending = made.num_pending or 0
-    if not pending:
-        return [], None
-    messages = await jetstream.pull_subscribe_bind(made.name, stream)
     try:
-        page = await messages.fetch(min(pending, PAGE), timeout=FETCH_S)
+        page = await _fetched(jetstream, made.name, stream, min(made.num_pending or 0, PAGE))
+    finally:
+        with suppress(nats.errors.Error, TimeoutError):  # else it ends by itself, unused
+            async with asyncio.timeout(FETCH_S):
+                await jetstream.delete_consumer(stream, made.name)
+    keys = [key for message in page if (key := _key_of(message, name)) is not None]
+    # More may have come since the consumer was made, such as a key of this page that was written again.
+    return keys, page[-1].metadata.sequence.stream if page and page[-1].metadata.num_pending else None
+
+
+async def _fetched(jetstream: JetStreamContext, consumer: str, stream: str, count: int) -> list[Msg]:
+    if not count:
+        return []
+    messages = await jetstream.pull_subscribe_bind(consumer, stream)
+    try:
+        return await messages.fetch(count, timeout=FETCH_S)
     finally:
         await messages.unsubscribe()
-        await jetstream.delete_consumer(stream, made.name)
-    skipped = len(f"$KV.{name}.")
-    keys = [decoded(message.subject[skipped:]) for message in page if not _is_deletion(message)]
-    return keys, page[-1].metadata.sequence.stream if pending > len(page) else None
 
 
-def _is_deletion(message: Msg) -> bool:
-    return (message.headers or {}).get(KV_OP) in (KV_DEL, KV_PURGE)
+def _key_of(message: Msg, name: str) -> str | None:
+    """Return the key; None for one that was deleted, or that others wrote in a way that no component could name."""
+    if (message.headers or {}).get(KV_OP) in (KV_DEL, KV_PURGE):
+        return None
+    written = message.subject.removeprefix(f"$KV.{name}.")
+    key = decoded(written)
+    return key if encoded(key) == written else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -14,10 +15,10 @@ from wasmcloud_host.plugins.keyvalue.numbers import parse_number, sum_of
 PAGE: Final = 1000
 """Keys in one answer."""
 
-MOST_BYTES: Final = 64 << 20
+MOST_BYTES: Final = 16 << 20
 """Keys and values of a namespace together: one tenant can't take the host's memory."""
 
-PAIR_BYTES: Final = 300
+PAIR_BYTES: Final = 200
 """What a pair costs beside its key and value."""
 
 
@@ -29,25 +30,23 @@ class _Kept(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Shelf:
-    """All buckets of a namespace."""
+    """All buckets of a namespace; one is there from its first key on."""
 
-    buckets: dict[str, MemoryBucket] = field(default_factory=dict)
+    buckets: dict[str, dict[str, _Kept]] = field(default_factory=dict)
     used_bytes: int = 0
+    places: count[int] = field(default_factory=lambda: count(1))
 
     def bucket(self, name: str) -> MemoryBucket:
-        """Return the bucket, new or as it is."""
-        if name not in self.buckets:
-            self.buckets[name] = MemoryBucket(self)
-        return self.buckets[name]
+        """Return the bucket, which may have nothing in it."""
+        return MemoryBucket(self, name)
 
 
 class MemoryBucket:
     """A bucket of a shelf. Its methods never await, so each is one step for all who use the bucket."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, name: str) -> None:
         self._shelf = shelf
-        self._kept: dict[str, _Kept] = {}
-        self._places = count(1)
+        self._name = name
 
     async def get(self, key: str) -> bytes | None:
         return self._value(key)
@@ -59,10 +58,10 @@ class MemoryBucket:
         self._drop([key])
 
     async def exists(self, key: str) -> bool:
-        return key in self._kept
+        return key in self._pairs()
 
     async def list_keys(self, cursor: int | None) -> tuple[list[str], int | None]:
-        later = (item for item in self._kept.items() if item[1].place > (cursor or 0))
+        later = (item for item in self._pairs().items() if item[1].place > (cursor or 0))
         page = list(islice(later, PAGE))
         return [key for key, _ in page], page[-1][1].place if len(page) == PAGE else None
 
@@ -80,26 +79,31 @@ class MemoryBucket:
     async def delete_many(self, keys: Sequence[str]) -> None:
         self._drop(keys)
 
+    def _pairs(self) -> dict[str, _Kept]:
+        return self._shelf.buckets.get(self._name, {})
+
     def _value(self, key: str) -> bytes | None:
-        kept = self._kept.get(key)
+        kept = self._pairs().get(key)
         return None if kept is None else kept.value
 
     def _put(self, pairs: dict[str, bytes]) -> None:
-        before = sum(_cost(key, self._kept[key].value) for key in pairs if key in self._kept)
+        kept = self._pairs()
+        before = sum(_cost(key, kept[key].value) for key in pairs if key in kept)
         used = self._shelf.used_bytes - before + sum(_cost(key, value) for key, value in pairs.items())
         if used > MOST_BYTES:
             raise StoreError(f"the namespace's buckets in memory are full: they hold {MOST_BYTES >> 20} MiB")
         for key, value in pairs.items():
-            place = self._kept[key].place if key in self._kept else next(self._places)
-            self._kept[key] = _Kept(value, place)
+            kept[key] = _Kept(value, kept[key].place if key in kept else next(self._shelf.places))
+        self._shelf.buckets[self._name] = kept
         self._shelf.used_bytes = used
 
     def _drop(self, keys: Sequence[str]) -> None:
+        pairs = self._pairs()
         for key in keys:
-            kept = self._kept.pop(key, None)
+            kept = pairs.pop(key, None)
             if kept is not None:
                 self._shelf.used_bytes -= _cost(key, kept.value)
 
 
 def _cost(key: str, value: bytes) -> int:
-    return len(key.encode()) + len(value) + PAIR_BYTES
+    return sys.getsizeof(key) + sys.getsizeof(value) + PAIR_BYTES

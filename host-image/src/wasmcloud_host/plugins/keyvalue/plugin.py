@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wasmcloud_api.names import WorkloadId
 from wasmcloud_engine import StoreError
 
 from wasmcloud_host.nats_connection import NatsConnection
+from wasmcloud_host.plugins.keyvalue.bounds import Answer, Namespace, check_batch, check_key
 from wasmcloud_host.plugins.keyvalue.entries import Backend, Entry, chosen
 from wasmcloud_host.plugins.keyvalue.jetstream import JetStreamBuckets
 from wasmcloud_host.plugins.keyvalue.memory import Shelf
@@ -16,8 +18,13 @@ from wasmcloud_host.plugins.keyvalue.memory import Shelf
 if TYPE_CHECKING:
     from wasmcloud_engine import Bucket
 
-MOST_KEY_BYTES: Final = 1024
-"""Of a key in UTF-8, prefix and all: NATS takes a subject of 4096."""
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """What the workloads of one namespace share."""
+
+    shelf: Shelf = field(default_factory=Shelf)
+    bounds: Namespace = field(default_factory=Namespace)
 
 
 class KeyValuePlugin:
@@ -25,7 +32,7 @@ class KeyValuePlugin:
 
     def __init__(self, data_nats: NatsConnection | None) -> None:
         self._jetstream = None if data_nats is None else JetStreamBuckets(data_nats)
-        self._shelves: dict[str, Shelf] = {}
+        self._tenants: dict[str, _Tenant] = {}
         self._users: dict[WorkloadId, str] = {}
 
     def check(self, entries: Sequence[Entry]) -> None:
@@ -41,43 +48,46 @@ class KeyValuePlugin:
         if not entries:
             return None
         self._users[workload_id] = namespace
-        shelf = self._shelves.setdefault(namespace, Shelf())
-        return WorkloadBuckets(namespace, entries, shelf, self._jetstream)
+        tenant = self._tenants.setdefault(namespace, _Tenant())
+        return WorkloadBuckets(namespace, entries, tenant, self._jetstream)
 
     def release(self, workload_id: WorkloadId) -> None:
         """Forget the workload; with the last one of a namespace go its buckets in memory."""
         namespace = self._users.pop(workload_id, None)
         if namespace is not None and namespace not in self._users.values():
-            del self._shelves[namespace]
+            del self._tenants[namespace]
 
 
 class WorkloadBuckets:
     """The buckets of one workload."""
 
     def __init__(
-        self, namespace: str, entries: Sequence[Entry], shelf: Shelf, jetstream: JetStreamBuckets | None
+        self, namespace: str, entries: Sequence[Entry], tenant: _Tenant, jetstream: JetStreamBuckets | None
     ) -> None:
         self._namespace = namespace
         self._entries = entries
-        self._shelf = shelf
+        self._tenant = tenant
         self._jetstream = jetstream
 
     async def open(self, identifier: str) -> Bucket:
         """Return the bucket that the identifier means. Raises StoreError."""
         entry = chosen(self._entries, identifier)
         name = entry.bucket_for(identifier)
+        bounds = self._tenant.bounds
         if entry.backend is Backend.MEMORY or self._jetstream is None:
-            return EntryBucket(entry, self._shelf.bucket(name))
+            return EntryBucket(entry, name, self._tenant.shelf.bucket(name), bounds)
         # A namespace has no `_` in its name, so no two pairs of names make the same.
-        return EntryBucket(entry, self._jetstream.bucket(f"{self._namespace}_{name}"))
+        return EntryBucket(entry, name, self._jetstream.bucket(f"{self._namespace}_{name}"), bounds)
 
 
 class EntryBucket:
-    """A bucket as its entry shows it: below the prefix, and maybe to read only."""
+    """A bucket as its entry shows it, and within the bounds that hold for all."""
 
-    def __init__(self, entry: Entry, inner: Bucket) -> None:
+    def __init__(self, entry: Entry, name: str, inner: Bucket, bounds: Namespace) -> None:
         self._entry = entry
+        self._name = name
         self._inner = inner
+        self._bounds = bounds
 
     async def get(self, key: str) -> bytes | None:
         return await self._inner.get(self._full(key))
@@ -103,24 +113,29 @@ class EntryBucket:
         return await self._inner.increment(self._full(key), delta)
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        return await self._inner.get_many([self._full(key) for key in keys])
+        check_batch(keys)
+        answer = Answer()
+        return [answer.counted(value) for value in await self._inner.get_many([self._full(key) for key in keys])]
 
     async def set_many(self, pairs: Sequence[tuple[str, bytes]]) -> None:
         self._check_may_write()
-        await self._inner.set_many([(self._full(key), value) for key, value in pairs])
+        check_batch(pairs)
+        batch = Answer()
+        await self._inner.set_many([(self._full(key), batch.counted(value) or b"") for key, value in pairs])
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         self._check_may_write()
+        check_batch(keys)
         await self._inner.delete_many([self._full(key) for key in keys])
 
     def _full(self, key: str) -> str:
         if not key:
             raise StoreError("a key must not be empty")
         full = self._entry.prefix + key
-        if len(full.encode()) > MOST_KEY_BYTES:
-            raise StoreError(f"a key must not be over {MOST_KEY_BYTES} bytes")
+        check_key(full)
         return full
 
     def _check_may_write(self) -> None:
         if self._entry.is_read_only:
             raise StoreError("hostInterfaces give this bucket to read only", "access-denied")
+        self._bounds.admit(self._name)
