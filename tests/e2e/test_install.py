@@ -77,6 +77,8 @@ def test_a_headless_service_is_a_name_for_the_hosts_themselves(hello: KindCluste
         assert answer.startswith("200 Hello"), answer
 
     eventually(is_found, within_s=60)
+    (found,) = hello.get("endpointslices", "-l", "kubernetes.io/service-name=direct")["items"]
+    assert "service.kubernetes.io/headless" in found["metadata"]["labels"], found["metadata"]
     hello.kubectl("delete", "workloaddeployment/direct", "service/direct", "--timeout=60s")
 
 
