@@ -19,6 +19,7 @@ from wasmcloud_host.control import Control
 from wasmcloud_host.heartbeat import Load, Profile, heartbeat_of
 from wasmcloud_host.identity import Identity
 from wasmcloud_host.machine import Figures, this_platform
+from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
 from wasmcloud_host.workloads import Workloads
 
 PROFILE = Profile(
@@ -57,7 +58,7 @@ async def _end(engine: Engine) -> None:
 
 async def answered(engine: Engine, command: str | None, payload: bytes) -> bytes:
     control = Control(
-        Workloads(engine, Artifacts(engine, Path("/nowhere"), ())),
+        Workloads(engine, Artifacts(engine, Path("/nowhere"), ()), KeyValuePlugin(None)),
         lambda: heartbeat_of(PROFILE, Figures(1.0, 2, 1), Load(0, 0, is_draining=False)),
     )
     return await control.answer(command, payload)
@@ -84,7 +85,7 @@ async def test_an_answer_to_a_bug_of_ours(engine: Engine) -> None:
     def broken() -> HostHeartbeat:
         raise RuntimeError("a bug")
 
-    control = Control(Workloads(engine, Artifacts(engine, Path("/nowhere"), ())), broken)
+    control = Control(Workloads(engine, Artifacts(engine, Path("/nowhere"), ()), KeyValuePlugin(None)), broken)
     status = decode(WorkloadStatusResponse, await control.answer("heartbeat", b"{}")).workload_status
     assert status.workload_state is WorkloadState.ERROR
     assert "a bug" in status.message

@@ -41,8 +41,8 @@ def test_wasi_is_here(text: str) -> None:
     [
         ("acme:custom/thing@1.0.0", ["acme:custom/thing@1.0.0"]),
         (
-            "wasi:keyvalue/store,atomics@0.2.0-draft",
-            ["wasi:keyvalue/store@0.2.0-draft", "wasi:keyvalue/atomics@0.2.0-draft"],
+            "wasi:blobstore/container,types@0.2.0-draft",
+            ["wasi:blobstore/container@0.2.0-draft", "wasi:blobstore/types@0.2.0-draft"],
         ),
         ("wasi:http/incoming-handler,telepathy", ["wasi:http/telepathy"]),
         ("wasi:http/types@0.9.9", ["wasi:http/types@0.9.9"]),

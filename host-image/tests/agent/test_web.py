@@ -88,7 +88,8 @@ async def test_metrics_of_a_workload(start_host: StartHost, operator: Operator) 
 
 async def test_an_idle_engine_has_metrics(tmp_path: Path) -> None:
     engine = Engine(json.dumps({"http_addr": "127.0.0.1:0", "cache_dir": str(tmp_path)}))
-    text = exposition(engine.status(), AgentCounts(is_connected=False, unknown_field_count=3)).decode()
+    counts = AgentCounts(is_connected=False, is_data_connected=None, unknown_field_count=3)
+    text = exposition(engine.status(), counts).decode()
     assert "wasmcloud_host_nats_connected 0.0" in text
     assert "wasmcloud_host_unknown_fields_total 3.0" in text
     await engine.shutdown(0)

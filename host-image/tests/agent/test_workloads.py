@@ -16,6 +16,7 @@ from wasmcloud_api.wire import Component, WitInterface, WitWorld, Workload, Work
 from wasmcloud_engine import Engine
 from wasmcloud_host import workloads as module
 from wasmcloud_host.artifacts import Artifacts
+from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
 from wasmcloud_host.settings import Settings
 from wasmcloud_host.spec import engine_settings_of
 from wasmcloud_host.workloads import Workloads
@@ -47,7 +48,9 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
         http_addr="127.0.0.1:0", oci_cache_dir=tmp_path, allow_file_images=(GUESTS,), request_timeout=60
     )
     engine = Engine(engine_settings_of(settings))
-    yield Ground(engine, Workloads(engine, Artifacts(engine, tmp_path, settings.allow_file_images)))
+    yield Ground(
+        engine, Workloads(engine, Artifacts(engine, tmp_path, settings.allow_file_images), KeyValuePlugin(None))
+    )
     await engine.shutdown(0)
 
 
