@@ -33,11 +33,11 @@ async fn answer(path: &str, query: &str) -> Result<String, Refused> {
     let number = query.split_once('=').and_then(|(_, value)| value.parse().ok()).unwrap_or(1);
     match path {
         "/double" => {
-            let doubled = run(&device().await?, include_str!("double.wgsl"), "double", &[1, 2, 3, number]).await?;
+            let doubled = run(&device().await?, include_str!("double.wgsl"), 4, &[1, 2, 3, number]).await?;
             Ok(format!("{doubled:?}"))
         }
         "/spin" => {
-            run(&device().await?, include_str!("spin.wgsl"), "spin", &[number]).await?;
+            run(&device().await?, include_str!("spin.wgsl"), number, &[0]).await?;
             Ok("spun".to_owned())
         }
         "/hold" => {
