@@ -23,7 +23,6 @@ WITHOUT_EFFECT = {"global.certificates.dataCertSecretName"}
 REFUSED_ONLY = {
     "global.nats.dataUrl",
     "runtime.dataNatsUrl",
-    "runtime.webgpu.enabled",
 }
 
 
@@ -136,7 +135,6 @@ def test_names_of_wasmcloud_v2_mean_the_same() -> None:
             {"runtime": {"hostGroups": [{"name": "a"}, {"name": "a"}]}},
             'two groups are called "a" in namespace "default"',
         ),
-        ({"runtime": {"webgpu": {"enabled": True}}}, "this host has no WebGPU"),
         ({"runtime": {"terminationGracePeriodSeconds": 39}}, "drainDelaySeconds and drainTimeoutSeconds need 40"),
         (
             {

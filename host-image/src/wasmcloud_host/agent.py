@@ -17,6 +17,7 @@ from wasmcloud_host.artifacts import Artifacts
 from wasmcloud_host.control import Control
 from wasmcloud_host.heartbeat import Load, Profile, heartbeat_of, labels_of
 from wasmcloud_host.identity import Identity
+from wasmcloud_host.interfaces import imports_of
 from wasmcloud_host.machine import Machine, this_platform
 from wasmcloud_host.scheduler import Scheduler
 from wasmcloud_host.settings import Settings
@@ -43,7 +44,7 @@ class Agent:
         self._settings = settings
         self._engine = engine
         artifacts = Artifacts(engine, settings.oci_cache_dir, settings.allow_file_images)
-        self._workloads = Workloads(engine, artifacts, settings.max_workloads)
+        self._workloads = Workloads(engine, artifacts, settings.max_workloads, imports_of(settings))
         self._machine = Machine()
         self._profile = Profile(
             identity=identity,
@@ -53,6 +54,7 @@ class Agent:
             started_at=datetime.now(UTC),
             platform=this_platform(),
             http_port=engine.http_port,
+            imports=imports_of(settings),
         )
         self._scheduler = Scheduler(settings, identity.id)
         self._control = Control(self._workloads, self._heartbeat)

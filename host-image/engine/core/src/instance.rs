@@ -15,6 +15,7 @@ use crate::net::sockets::{self, Reach};
 use crate::net::view::Notes;
 use crate::output::{Output, Stream};
 use crate::settings::ComponentSpec;
+use crate::webgpu::{self, Gpu, Gpus};
 
 /// Requests that a reused instance of WASI 0.3 has at once, unless the component says otherwise.
 const DEFAULT_CONCURRENCY: usize = 16;
@@ -32,6 +33,8 @@ pub struct Guest {
     pub reach: Arc<Reach>,
     pub socket_notes: Notes,
     pub config: Arc<ComponentSpec>,
+    /// After `table`, whose resources stand for some of it.
+    pub gpu: Option<Gpu>,
     http: WasiHttpCtx,
     egress: Egress,
     memory: MemoryLimit,
@@ -58,6 +61,7 @@ impl Guest {
             reach: reach.clone(),
             socket_notes: Notes::default(),
             config: spec.clone(),
+            gpu: None,
             http: http_context(),
             egress: egress.clone(),
             memory: MemoryLimit {
@@ -205,23 +209,32 @@ pub struct Surroundings {
     pub output: Output,
     pub memory_bytes: usize,
     pub seats: Arc<Seats>,
+    /// Set when the workload asked for the GPU.
+    pub gpus: Option<Gpus>,
 }
 
 impl Surroundings {
     fn most_instances(&self) -> usize {
         let of_host = u32::try_from(self.seats.most).unwrap_or(u32::MAX);
-        self.compiled.most_instances(of_host) as usize
+        let most = self.compiled.most_instances(of_host) as usize;
+        if self.gpus.is_some() {
+            most.min(webgpu::MOST_INSTANCES)
+        } else {
+            most
+        }
     }
 
     /// What a store of its own starts with.
     pub fn guest(&self) -> Guest {
-        Guest::new(
+        let mut guest = Guest::new(
             &self.spec,
             &self.reach,
             &self.egress,
             &self.output,
             self.memory_bytes,
-        )
+        );
+        guest.gpu = self.gpus.as_ref().map(Gpus::gpu);
+        guest
     }
 }
 
@@ -309,6 +322,10 @@ impl Instances {
 
     /// Requests that an instance has at once.
     pub fn most_at_once(&self) -> usize {
+        // While one request waits for the GPU, nothing else goes on in its instance.
+        if self.blocks() {
+            return 1;
+        }
         match (
             &self.pre,
             self.around.spec.pool_size,
@@ -318,6 +335,11 @@ impl Instances {
             (ProxyPre::P3(_), _, 0) => DEFAULT_CONCURRENCY,
             (ProxyPre::P3(_), _, most) => most as usize,
         }
+    }
+
+    /// Whether calls of the guest hold up the thread that they are made on.
+    pub fn blocks(&self) -> bool {
+        self.around.gpus.is_some()
     }
 
     pub fn has_seat(&self) -> bool {

@@ -10,6 +10,7 @@ use crate::compile::Engines;
 use crate::error::{EngineError, Kind, Result};
 use crate::instance::Guest;
 use crate::net::{resolver, tcp_0_2, tcp_0_3, udp_0_2};
+use crate::webgpu;
 
 /// Packages of WASI that the engine has, with the versions it has them in.
 const WASI: [(&str, &str); 7] = [
@@ -28,16 +29,21 @@ const CONFIG_STORE_VERSIONED: &str = "wasi:config/store@0.2.0-rc.1";
 pub struct Links {
     plain: Linker<Guest>,
     concurrent: Linker<Guest>,
+    has_gpu: bool,
 }
 
 impl Links {
     /// # Errors
     /// `internal` when WASI itself can't be linked.
-    pub fn new(engines: &Engines) -> Result<Self> {
+    pub fn new(engines: &Engines, has_gpu: bool) -> Result<Self> {
         let fault = |e| EngineError::internal(format!("WASI can't be linked: {e:#}"));
         let plain = wasi_0_2(&engines.plain).map_err(fault)?;
         let concurrent = wasi_0_2_and_0_3(&engines.concurrent).map_err(fault)?;
-        Ok(Self { plain, concurrent })
+        Ok(Self {
+            plain,
+            concurrent,
+            has_gpu,
+        })
     }
 
     /// Links one component of a workload. `declared` are the workload's host interfaces.
@@ -51,9 +57,14 @@ impl Links {
         } else {
             self.concurrent.clone()
         };
-        if declared.iter().any(|i| without_version(i) == CONFIG_STORE) {
+        if is_declared(CONFIG_STORE, declared) {
             add_config_store(&mut linker)
                 .map_err(|e| EngineError::internal(format!("{CONFIG_STORE} can't be linked: {e:#}")))?;
+        }
+        // The version of the interface that this host has is one of WASI 0.3.
+        if !is_plain && self.gives_gpu(declared) {
+            webgpu::add_to_linker(&mut linker)
+                .map_err(|e| EngineError::internal(format!("{} can't be linked: {e:#}", webgpu::INTERFACE)))?;
         }
         linker.instantiate_pre(component).map_err(|error| {
             let imports = component.component_type();
@@ -61,11 +72,16 @@ impl Links {
                 .imports(component.engine())
                 .map(|(import, _)| import.to_owned());
             let text = imports
-                .filter_map(|import| missing(&import, declared))
+                .filter_map(|import| missing(&import, declared, self.has_gpu))
                 .next()
                 .unwrap_or_else(|| format!("can't be linked: {error:#}"));
             EngineError::new(Kind::Link, format!("component {name} {text}"))
         })
+    }
+
+    /// Whether guests of a workload with these host interfaces have a GPU.
+    pub fn gives_gpu(&self, declared: &[String]) -> bool {
+        self.has_gpu && is_declared(webgpu::INTERFACE, declared)
     }
 }
 
@@ -166,7 +182,7 @@ fn wasi_0_2_and_0_3(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 }
 
 /// Why nothing provides `import`, or None when something does.
-fn missing(import: &str, declared: &[String]) -> Option<String> {
+fn missing(import: &str, declared: &[String], has_gpu: bool) -> Option<String> {
     let interface = without_version(import);
     let package = interface.split('/').next().unwrap_or(interface);
     if let Some((_, versions)) = WASI.iter().find(|(name, _)| *name == package) {
@@ -178,7 +194,10 @@ fn missing(import: &str, declared: &[String]) -> Option<String> {
             format!("imports {import}, which this host does not have; it has {package} {versions}")
         });
     }
-    let is_declared = declared.iter().any(|i| without_version(i) == interface);
+    let is_declared = is_declared(interface, declared);
+    if interface == webgpu::INTERFACE {
+        return webgpu::missing(import, is_declared, has_gpu);
+    }
     if interface == CONFIG_STORE {
         return match (is_declared, import == CONFIG_STORE_VERSIONED) {
             (false, _) => Some(format!(
@@ -198,6 +217,10 @@ fn missing(import: &str, declared: &[String]) -> Option<String> {
             "imports {import}, which nothing provides: it is not WASI, and this host has no such interface"
         ),
     })
+}
+
+fn is_declared(interface: &str, declared: &[String]) -> bool {
+    declared.iter().any(|i| without_version(i) == interface)
 }
 
 fn without_version(interface: &str) -> &str {
@@ -256,12 +279,12 @@ mod tests {
                 "this host has wasi:config/store@0.2.0-rc.1",
             ),
         ] {
-            let text = missing(import, &declared).unwrap();
+            let text = missing(import, &declared, false).unwrap();
             assert!(text.contains(part) && text.contains(import), "{text}");
         }
-        assert_eq!(missing("wasi:http/types@0.2.9", &declared), None);
-        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared), None);
-        let text = missing("wasi:config/store@0.2.0-rc.1", &[]).unwrap();
+        assert_eq!(missing("wasi:http/types@0.2.9", &declared, false), None);
+        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared, false), None);
+        let text = missing("wasi:config/store@0.2.0-rc.1", &[], false).unwrap();
         assert!(text.contains("add it to hostInterfaces"), "{text}");
     }
 }

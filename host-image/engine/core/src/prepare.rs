@@ -21,6 +21,7 @@ use crate::net::sockets::Reach;
 use crate::output::Output;
 use crate::service::Service;
 use crate::settings::{ComponentSpec, EngineSettings, ServiceSpec};
+use crate::webgpu::Gpus;
 use crate::workload::{Ready, Workload};
 
 /// What all workloads are made with.
@@ -28,6 +29,7 @@ pub struct Workbench {
     pub compiler: Arc<Compiler>,
     pub seats: Arc<Seats>,
     links: Links,
+    gpus: Option<Gpus>,
     tls: Tls,
     default_hosts: Vec<HostRule>,
     policy: AddressPolicy,
@@ -40,10 +42,12 @@ impl Workbench {
     /// # Errors
     /// `config` for bad settings, `internal` when WASI can't be linked.
     pub fn new(settings: &EngineSettings, engines: &Engines, compiler: Arc<Compiler>) -> Result<Self> {
+        let gpus = settings.webgpu.then(Gpus::open).transpose()?;
         Ok(Self {
             compiler,
             seats: Seats::new(settings.max_instances as usize),
-            links: Links::new(engines)?,
+            links: Links::new(engines, gpus.is_some())?,
+            gpus,
             tls: Tls::new(settings.http_client_ca_path.as_deref())?,
             default_hosts: parse_default_hosts(&settings.default_allowed_hosts)?,
             policy: AddressPolicy {
@@ -208,6 +212,10 @@ impl Workbench {
             output: Output::new(&workload.spec.full_name(), &component.name),
             memory_bytes: (own_mb.unwrap_or(self.default_memory_limit_mb) as usize) << 20,
             seats: self.seats.clone(),
+            gpus: self
+                .gpus
+                .clone()
+                .filter(|_| self.links.gives_gpu(&workload.spec.host_interfaces)),
         }
     }
 }

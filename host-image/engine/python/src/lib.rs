@@ -1,5 +1,8 @@
 //! The engine as Python sees it; what it means is in `wasmcloud_engine.pyi`.
 
+// As in the core, whose types are awaited here.
+#![recursion_limit = "256"]
+
 mod bridge;
 
 use std::sync::Arc;
