@@ -82,9 +82,9 @@ def test_the_host_ends_on_sigterm_and_writes_nothing_but_its_cache(images: list[
         assert state == ["0", "false"], logs(container)
 
 
-def test_hello_is_in_the_hosts_image(images: list[str]) -> None:
+def test_the_examples_are_in_the_hosts_image(images: list[str]) -> None:
     done = docker("run", "--rm", *LOCKED_DOWN, "--entrypoint", "ls", images[1], "/usr/share/wasmcloud/examples")
-    assert done.stdout.split() == ["hello-p3.wasm", "hello.wasm"]
+    assert done.stdout.split() == ["counter.wasm", "hello-p3.wasm", "hello.wasm"]
 
 
 def test_the_operator_has_only_what_it_imports_of_the_kubernetes_client(images: list[str]) -> None:

@@ -73,7 +73,10 @@ async def _start(host_id: HostId, address: Address, surroundings: Surroundings) 
         log=surroundings.logs / f"{host_id}.log",
         is_read=True,
         # Not a flag: other users can see command lines.
-        environment={"WASMCLOUD_HOST_SCHEDULER_NATS_URL": surroundings.nats_url},
+        environment={
+            "WASMCLOUD_HOST_SCHEDULER_NATS_URL": surroundings.nats_url,
+            "WASMCLOUD_HOST_DATA_NATS_URL": surroundings.nats_url,
+        },
     )
     return LocalHost(host_id, address, child)
 

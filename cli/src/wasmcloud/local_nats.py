@@ -1,4 +1,7 @@
-"""The NATS server of one `wasmcloud up`: on loopback, on a free port, for those who know its token."""
+"""The NATS server of one `wasmcloud up`: on loopback, on a free port, for those who know its token.
+
+It carries commands and the workloads' data; what they keep in it is gone with the run.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ _POLL_S = 0.005
 _CONFIG = """\
 listen: "127.0.0.1:-1"
 ports_file_dir: {folder}
+jetstream {{ store_dir: {store} }}
 authorization {{ token: "{token}" }}
 """
 
@@ -50,7 +54,8 @@ async def _start(folder: Path) -> tuple[Child, str]:
     token = secrets.token_hex(16)
     config = folder / "nats.conf"
     config.touch(mode=0o600)
-    config.write_text(_CONFIG.format(folder=json.dumps(str(folder)), token=token))
+    store = folder / "jetstream"
+    config.write_text(_CONFIG.format(folder=json.dumps(str(folder)), store=json.dumps(str(store)), token=token))
     child = await start_child("nats-server", [_binary(), "--config", str(config)], log=folder / "nats-server.log")
     return child, token
 

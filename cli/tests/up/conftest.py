@@ -22,6 +22,7 @@ from ground.process import free_ports
 
 REPOSITORY = Path(__file__).parents[3]
 GUESTS = REPOSITORY / "tests" / "guests"
+COUNTER = REPOSITORY / "examples" / "counter"
 HELLO = REPOSITORY / "examples" / "hello"
 COMMAND = Path(sysconfig.get_path("scripts")) / "wasmcloud"
 PATIENCE_S = 60.0

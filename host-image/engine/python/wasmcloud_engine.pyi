@@ -3,7 +3,8 @@
 The shapes of the JSON texts are in the README of the engine.
 """
 
-from typing import final
+from collections.abc import Sequence
+from typing import Literal, Protocol, final
 
 class EngineError(Exception):
     """The engine refused or failed; ``str(error)`` is the whole chain of causes, one sentence a person can act on.
@@ -15,6 +16,43 @@ class EngineError(Exception):
     """
 
     kind: str
+
+class StoreError(Exception):
+    """A call of ``wasi:keyvalue`` came to nothing; the guest gets ``kind``, and with ``other`` the message.
+
+    An exception of another kind is the host's own trouble: it is logged, and the guest hears that the host failed.
+    """
+
+    kind: Literal["no-such-store", "access-denied", "other"]
+
+    def __init__(self, message: str, kind: Literal["no-such-store", "access-denied", "other"] = "other") -> None: ...
+
+class Bucket(Protocol):
+    """A bucket that a guest has open. Each method is a coroutine and may raise StoreError.
+
+    A call is cancelled when the guest's request ends before it does.
+    """
+
+    async def get(self, key: str) -> bytes | None: ...
+    async def set(self, key: str, value: bytes) -> None: ...
+    async def delete(self, key: str) -> None: ...
+    async def exists(self, key: str) -> bool: ...
+    async def list_keys(self, cursor: int | None) -> tuple[list[str], int | None]:
+        """Return a page of keys, and where the next one begins (None: this was the last)."""
+
+    async def increment(self, key: str, delta: int) -> int:
+        """Add to a number, at once for everybody, and return the sum; a key that isn't there counts as 0."""
+
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the values in the order of the keys."""
+
+    async def set_many(self, pairs: Sequence[tuple[str, bytes]]) -> None: ...
+    async def delete_many(self, keys: Sequence[str]) -> None: ...
+
+class KeyValue(Protocol):
+    """The buckets of one workload."""
+
+    async def open(self, identifier: str) -> Bucket: ...
 
 @final
 class Engine:
@@ -33,10 +71,11 @@ class Engine:
     async def pull(self, request: str) -> str:
         """Pull one artifact from a registry. ``request`` and the answer are JSON (``PullRequest``, ``Pulled``)."""
 
-    async def start(self, workload: str) -> None:
+    async def start(self, workload: str, *, keyvalue: KeyValue | None = None) -> None:
         """Compile (or load from the cache), link, pre-instantiate and route a workload (JSON, ``WorkloadSpec``).
 
-        Idempotent for the same id and content.
+        ``keyvalue`` serves the workload's ``wasi:keyvalue``, on the loop that called this. Idempotent for the same id
+        and content.
         """
 
     async def stop(self, workload_id: str) -> bool:

@@ -19,6 +19,8 @@ from wasmcloud_host.heartbeat import Load, Profile, heartbeat_of, labels_of
 from wasmcloud_host.identity import Identity
 from wasmcloud_host.interfaces import imports_of
 from wasmcloud_host.machine import Machine, this_platform
+from wasmcloud_host.nats_connection import NatsConnection, data_access
+from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
 from wasmcloud_host.scheduler import Scheduler
 from wasmcloud_host.settings import Settings
 from wasmcloud_host.telemetry import event
@@ -44,7 +46,9 @@ class Agent:
         self._settings = settings
         self._engine = engine
         artifacts = Artifacts(engine, settings.oci_cache_dir, settings.allow_file_images)
-        self._workloads = Workloads(engine, artifacts, settings.max_workloads, imports_of(settings))
+        self._data_nats = _data_nats(settings, identity)
+        imports = imports_of(settings)
+        self._workloads = Workloads(engine, artifacts, KeyValuePlugin(self._data_nats), settings.max_workloads, imports)
         self._machine = Machine()
         self._profile = Profile(
             identity=identity,
@@ -54,7 +58,7 @@ class Agent:
             started_at=datetime.now(UTC),
             platform=this_platform(),
             http_port=engine.http_port,
-            imports=imports_of(settings),
+            imports=imports,
         )
         self._scheduler = Scheduler(settings, identity.id)
         self._control = Control(self._workloads, self._heartbeat)
@@ -66,6 +70,8 @@ class Agent:
             asyncio.create_task(self._scheduler.run(self._control.answer, self._join)),
             asyncio.create_task(self._beat()),
         ]
+        if self._data_nats is not None:
+            serving.append(asyncio.create_task(self._data_nats.run()))
         told_to_end = asyncio.create_task(ending.wait())
         done, _ = await asyncio.wait([*serving, told_to_end], return_when=asyncio.FIRST_COMPLETED)
         if told_to_end in done:
@@ -119,6 +125,8 @@ class Agent:
             await self._engine.shutdown(max(deadline - loop.time(), min(FINISH_S, limit_s)))
         except EngineError as error:
             event(log, "engine_not_ended", level=logging.ERROR, reason=error)
+        if self._data_nats is not None:
+            await self._data_nats.leave()
         await self._scheduler.leave()
 
     def _readiness(self) -> Page:
@@ -133,9 +141,16 @@ class Agent:
         from wasmcloud_host import metrics  # noqa: PLC0415 - costs a tenth of a second that no start needs
 
         agent = metrics.AgentCounts(
-            is_connected=self._scheduler.is_connected, unknown_field_count=self._control.unknown_field_count
+            is_connected=self._scheduler.is_connected,
+            is_data_connected=None if self._data_nats is None else self._data_nats.is_connected,
+            unknown_field_count=self._control.unknown_field_count,
         )
         return Page(metrics.exposition(self._engine.status(), agent), content_type=metrics.CONTENT_TYPE)
+
+
+def _data_nats(settings: Settings, identity: Identity) -> NatsConnection | None:
+    access = data_access(settings)
+    return None if access is None else NatsConnection(access, f"wasmcloud-host {identity.id} data", "data")
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Page]) -> Page:

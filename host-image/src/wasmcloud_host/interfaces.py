@@ -71,8 +71,9 @@ IMPORTS: Final = (
     _wasi("random", WASI_0_3, "random", "insecure", "insecure-seed"),
     _wasi("sockets", WASI_0_3, "ip-name-lookup", "types"),
     _wasi("config", "0.2.0-rc.1", "store"),
+    _wasi("keyvalue", "0.2.0-draft", "atomics", "batch", "store"),
 )
-"""What the engine gives to components."""
+"""What this host gives to components."""
 
 WEBGPU: Final = _wasi("webgpu", "0.3.0-rc.2", "webgpu")
 """What the engine gives to components on a host that was told to offer its GPU."""

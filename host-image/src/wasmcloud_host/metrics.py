@@ -22,6 +22,8 @@ class AgentCounts:
     """What the agent itself knows."""
 
     is_connected: bool
+    is_data_connected: bool | None
+    """None without a NATS for workloads' data."""
     unknown_field_count: int
 
 
@@ -50,6 +52,9 @@ class _Snapshot:
 def _of_host(status: dict[str, Any], agent: AgentCounts) -> Iterator[Metric]:
     compile_, pulls = status["compile"], status["pulls"]
     yield GaugeMetricFamily(f"{PREFIX}nats_connected", "Whether commands can arrive.", int(agent.is_connected))
+    if agent.is_data_connected is not None:
+        said = "Whether the NATS of the workloads' data is connected."
+        yield GaugeMetricFamily(f"{PREFIX}data_nats_connected", said, int(agent.is_data_connected))
     yield CounterMetricFamily(
         f"{PREFIX}unknown_fields", "Fields of commands that this version doesn't know.", agent.unknown_field_count
     )

@@ -148,6 +148,24 @@ class Settings(BaseSettings):
     scheduler_nats_tls_first: bool = False
     """Start TLS before the NATS server says anything."""
 
+    data_nats_url: NatsUrls | None = None
+    """NATS server of the workloads' data, with JetStream; several are separated by commas. Default: none."""
+
+    data_nats_creds: CredentialsFile | None = None
+    """NATS credentials file for it, read anew for each connection."""
+
+    data_nats_tls_ca: ReadableFile | None = None
+    """PEM file of the CAs that may have signed its certificate."""
+
+    data_nats_tls_cert: ReadableFile | None = None
+    """PEM file of this host's certificate for it."""
+
+    data_nats_tls_key: ReadableFile | None = None
+    """PEM file of that certificate's key. Default: the key is in the certificate's file."""
+
+    data_nats_tls_first: bool = False
+    """Start TLS before that server says anything."""
+
     heartbeat_interval: Seconds = 15.0
     """Seconds between heartbeats."""
 
@@ -222,11 +240,25 @@ class Settings(BaseSettings):
     def _flags_go_together(self) -> Self:
         if self.scheduler_nats_tls_key is not None and self.scheduler_nats_tls_cert is None:
             raise ValueError("--scheduler-nats-tls-key is of use with --scheduler-nats-tls-cert only")
+        if self.data_nats_tls_key is not None and self.data_nats_tls_cert is None:
+            raise ValueError("--data-nats-tls-key is of use with --data-nats-tls-cert only")
+        if self.data_nats_url is None and (flag := self._flag_of_data_nats()):
+            raise ValueError(f"{flag} is of use with --data-nats-url only")
         if (self.tls_cert_path is None) != (self.tls_key_path is None):
             raise ValueError("--tls-cert-path and --tls-key-path go together")
         if self.tls_ca_path is not None and self.tls_cert_path is None:
             raise ValueError("--tls-ca-path needs --tls-cert-path and --tls-key-path")
         return self
+
+    def _flag_of_data_nats(self) -> str | None:
+        """Return the first of the flags for the workloads' NATS that was given."""
+        given = {
+            "creds": self.data_nats_creds,
+            "tls-ca": self.data_nats_tls_ca,
+            "tls-cert": self.data_nats_tls_cert,
+            "tls-first": self.data_nats_tls_first or None,
+        }
+        return next((f"--data-nats-{name}" for name, value in given.items() if value is not None), None)
 
 
 def cache_home() -> Path:

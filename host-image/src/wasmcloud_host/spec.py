@@ -12,6 +12,7 @@ from wasmcloud_api.wire import Component, LocalResources, Service, WitInterface,
 
 from wasmcloud_host.artifacts import Artifact
 from wasmcloud_host.interfaces import IMPORTS, Route, missing_interfaces, names_of, route_of
+from wasmcloud_host.plugins.keyvalue.entries import Entry, entries_of
 from wasmcloud_host.settings import Settings
 
 SERVICE_NAME: Final = "service"
@@ -68,6 +69,14 @@ def check(workload: Workload, imports: Sequence[WitInterface] = IMPORTS) -> None
     if missing := missing_interfaces(world.host_interfaces, imports):
         raise SpecError(f"this host does not offer {', '.join(missing)}, which hostInterfaces asks for")
     _route(workload)
+
+
+def buckets_of(workload: Workload) -> tuple[Entry, ...]:
+    """Return what the workload declares of `wasi:keyvalue`. Raises SpecError."""
+    try:
+        return entries_of(workload.wit_world.host_interfaces)
+    except ValueError as error:
+        raise SpecError(str(error)) from error
 
 
 def spec_of(

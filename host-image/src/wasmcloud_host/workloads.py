@@ -24,7 +24,8 @@ from wasmcloud_engine import Engine, EngineError
 
 from wasmcloud_host.artifacts import Artifact, Artifacts, Image, PullError
 from wasmcloud_host.interfaces import IMPORTS
-from wasmcloud_host.spec import SERVICE_NAME, SpecError, check, spec_of
+from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
+from wasmcloud_host.spec import SERVICE_NAME, SpecError, buckets_of, check, spec_of
 from wasmcloud_host.telemetry import event
 
 log: Final = logging.getLogger(__name__)
@@ -73,11 +74,13 @@ class Workloads:
         self,
         engine: Engine,
         artifacts: Artifacts,
+        keyvalue: KeyValuePlugin,
         max_count: int | None = None,
         imports: Sequence[WitInterface] = IMPORTS,
     ) -> None:
         self._engine = engine
         self._artifacts = artifacts
+        self._keyvalue = keyvalue
         self._max_count = max_count
         self._imports = imports
         self._entries: dict[WorkloadId, _Entry] = {}
@@ -193,6 +196,8 @@ class Workloads:
         except Exception as error:
             log.exception("workload_start_broke", extra={"fields": fields})
             state, message = WorkloadState.ERROR, f"the host failed: {error!r}"
+        if state is WorkloadState.ERROR:
+            self._keyvalue.release(workload_id)
         if entry.stop is not None:
             state, message = WorkloadState.STOPPING, STOPPED_MEANWHILE
         entry.state, entry.message = state, message
@@ -203,6 +208,11 @@ class Workloads:
 
     async def _bring_up(self, workload_id: WorkloadId, workload: Workload, entry: _Entry) -> None:
         check(workload, self._imports)
+        entries = buckets_of(workload)
+        try:
+            self._keyvalue.check(entries)
+        except ValueError as error:
+            raise SpecError(str(error)) from error
         components = workload.wit_world.components
         named = [(f"component {each.name}", each.local_resources) for each in components]
         if workload.service is not None:
@@ -214,7 +224,8 @@ class Workloads:
         )
         entry.is_in_engine = True
         try:
-            await self._engine.start(spec_of(workload_id, workload, artifacts, service_artifact))
+            spec = spec_of(workload_id, workload, artifacts, service_artifact)
+            await self._engine.start(spec, keyvalue=self._keyvalue.bind(workload_id, workload.namespace, entries))
         except EngineError as error:
             if error.kind == "egress":
                 raise _RefusedError(str(error)) from error
@@ -256,6 +267,7 @@ class Workloads:
             entry.state, entry.message, entry.stop = WorkloadState.ERROR, f"could not be stopped: {error}", None
             return
         entry.state, entry.message = WorkloadState.STOPPING, "Workload stopped"
+        self._keyvalue.release(workload_id)
         self._entries.pop(workload_id, None)
         self._changed.set()
         event(log, "workload_stopped", ns=entry.content.namespace, obj=entry.content.name, id=workload_id)

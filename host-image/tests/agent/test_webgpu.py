@@ -65,9 +65,6 @@ async def test_a_host_that_was_not_told_to_does_not_offer_it(start_host: StartHo
     state, message = await operator.start(host.id, computing(WEBGPU))
     assert state == "ERROR"
     assert "does not offer wasi:webgpu/webgpu@0.3.0-rc.2, which hostInterfaces asks for" in message
-    state, message = await operator.start(host.id, computing(name="other"))
-    assert state == "ERROR"
-    assert "this host does not offer: it runs without --wasi-webgpu" in message
 
 
 @pytest.mark.usefixtures("_software_gpu")
@@ -76,6 +73,16 @@ async def test_a_workload_that_did_not_ask_gets_none(start_host: StartHost, oper
     state, message = await operator.start(host.id, computing())
     assert state == "ERROR"
     assert "which the workload did not ask for: add it to hostInterfaces" in message
+
+
+@pytest.mark.usefixtures("_software_gpu")
+async def test_a_component_that_needs_none_runs_in_a_workload_that_asked(
+    start_host: StartHost, operator: Operator
+) -> None:
+    host = await start_host(wasi_webgpu=[])
+    world = {"components": [component()], "hostInterfaces": [http_interface("plain.localhost"), WEBGPU]}
+    await operator.start(host.id, start_request("plain", witWorld=world))
+    assert await ask(host, "/", "plain") == (200, "hello from http-p2\n")
 
 
 @pytest.mark.usefixtures("_software_gpu")

@@ -11,9 +11,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::component::Component;
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::artifact::{check_is_component, describe_refused, digest_of};
 use crate::cache::Cache;
@@ -329,7 +327,10 @@ mod tests {
         for (proposal, sections) in [
             ("threads: a shared memory", b"\x05\x04\x01\x03\x01\x01".as_slice()),
             ("garbage collection: a struct", b"\x01\x03\x01\x5f\x00"),
-            ("exceptions: a tag", b"\x01\x04\x01\x60\x00\x00\x0d\x03\x01\x00\x00"),
+            (
+                "exceptions: a tag",
+                b"\x01\x04\x01\x60\x00\x00\x0d\x03\x01\x00\x00",
+            ),
         ] {
             let module = [HEAD, sections].concat();
             for engine in [&engines.plain, &engines.concurrent] {

@@ -15,6 +15,7 @@ use crate::compile::{Compiler, Engines};
 use crate::error::{EngineError, Kind, Result};
 use crate::http::server::Front;
 use crate::http::tls::{ListenerTls, RELOAD_EVERY};
+use crate::interfaces::Providers;
 use crate::lanes::Lanes;
 use crate::log::{flush, say};
 use crate::oci::Registries;
@@ -94,17 +95,22 @@ impl Engine {
         self.registries.pull(request).await
     }
 
-    /// Compiles, links, pre-instantiates and routes a workload. Idempotent for the same id and content.
+    /// Compiles, links, pre-instantiates and routes a workload, whose interfaces `providers` serve. Idempotent for the same id and
+    /// content.
     ///
     /// # Errors
     /// As listed in the README; a workload that failed leaves nothing behind.
-    pub async fn start_workload(&self, spec: WorkloadSpec) -> Result<()> {
+    pub async fn start_workload(&self, spec: WorkloadSpec, providers: Providers) -> Result<()> {
         let limits = RequestLimits {
             timeout: self.settings.request_timeout(),
             // No workload can take every instance of the host.
             most_in_flight: (self.workbench.seats.most / 2).max(1),
         };
-        let workload = Workload::new(spec, limits);
+        let providers = Providers {
+            gpus: self.workbench.gpus(&spec.host_interfaces),
+            ..providers
+        };
+        let workload = Workload::new(spec, providers, limits);
         let Some(claim) = self.claim(&workload)? else {
             return Ok(());
         };

@@ -11,11 +11,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::compile::Compiled;
 use crate::http::egress::Egress;
+use crate::interfaces::Providers;
+use crate::interfaces::webgpu::{self, Gpu, Gpus};
 use crate::net::sockets::{self, Reach};
 use crate::net::view::Notes;
 use crate::output::{Output, Stream};
 use crate::settings::ComponentSpec;
-use crate::webgpu::{self, Gpu, Gpus};
 
 /// Requests that a reused instance of WASI 0.3 has at once, unless the component says otherwise.
 const DEFAULT_CONCURRENCY: usize = 16;
@@ -33,6 +34,7 @@ pub struct Guest {
     pub reach: Arc<Reach>,
     pub socket_notes: Notes,
     pub config: Arc<ComponentSpec>,
+    pub providers: Providers,
     /// After `table`, whose resources stand for some of it.
     pub gpu: Option<Gpu>,
     http: WasiHttpCtx,
@@ -41,13 +43,14 @@ pub struct Guest {
 }
 
 impl Guest {
-    fn new(
-        spec: &Arc<ComponentSpec>,
-        reach: &Arc<Reach>,
-        egress: &Egress,
-        output: &Output,
-        memory_bytes: usize,
-    ) -> Self {
+    fn new(around: &Surroundings) -> Self {
+        let Surroundings {
+            spec,
+            reach,
+            egress,
+            output,
+            ..
+        } = around;
         let mut wasi = WasiCtxBuilder::new();
         for (key, value) in &spec.environment {
             wasi.env(key, value);
@@ -61,12 +64,13 @@ impl Guest {
             reach: reach.clone(),
             socket_notes: Notes::default(),
             config: spec.clone(),
-            gpu: None,
+            providers: around.providers.clone(),
+            gpu: around.providers.gpus.as_ref().map(Gpus::gpu),
             http: http_context(),
             egress: egress.clone(),
             memory: MemoryLimit {
                 used: 0,
-                most: memory_bytes,
+                most: around.memory_bytes,
             },
         }
     }
@@ -207,17 +211,16 @@ pub struct Surroundings {
     pub reach: Arc<Reach>,
     pub egress: Egress,
     pub output: Output,
+    pub providers: Providers,
     pub memory_bytes: usize,
     pub seats: Arc<Seats>,
-    /// Set when the workload asked for the GPU.
-    pub gpus: Option<Gpus>,
 }
 
 impl Surroundings {
     fn most_instances(&self) -> usize {
         let of_host = u32::try_from(self.seats.most).unwrap_or(u32::MAX);
         let most = self.compiled.most_instances(of_host) as usize;
-        if self.gpus.is_some() {
+        if self.providers.gpus.is_some() {
             most.min(webgpu::MOST_INSTANCES)
         } else {
             most
@@ -226,15 +229,7 @@ impl Surroundings {
 
     /// What a store of its own starts with.
     pub fn guest(&self) -> Guest {
-        let mut guest = Guest::new(
-            &self.spec,
-            &self.reach,
-            &self.egress,
-            &self.output,
-            self.memory_bytes,
-        );
-        guest.gpu = self.gpus.as_ref().map(Gpus::gpu);
-        guest
+        Guest::new(self)
     }
 }
 
@@ -339,7 +334,7 @@ impl Instances {
 
     /// Whether calls of the guest hold up the thread that they are made on.
     pub fn blocks(&self) -> bool {
-        self.around.gpus.is_some()
+        self.around.providers.gpus.is_some()
     }
 
     pub fn has_seat(&self) -> bool {

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod http;
 mod instance;
+pub mod interfaces;
 mod lanes;
 mod link;
 mod log;
@@ -27,7 +28,6 @@ mod stats;
 #[cfg(test)]
 mod testing;
 mod ticker;
-mod webgpu;
 mod workload;
 
 pub use engine::Engine;

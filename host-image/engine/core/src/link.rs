@@ -1,6 +1,6 @@
 //! Linking: what a component imports, and who provides it.
 
-use wasmtime::component::{Component, ComponentType, InstancePre, Linker, Lower};
+use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{p2::bindings as cli_p2, p3::bindings as cli_p3};
 use wasmtime_wasi_http::handler::ProxyPre;
@@ -9,8 +9,8 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::compile::Engines;
 use crate::error::{EngineError, Kind, Result};
 use crate::instance::Guest;
+use crate::interfaces::{self, Providers, is_declared, without_version};
 use crate::net::{resolver, tcp_0_2, tcp_0_3, udp_0_2};
-use crate::webgpu;
 
 /// Packages of WASI that the engine has, with the versions it has them in.
 const WASI: [(&str, &str); 7] = [
@@ -22,66 +22,53 @@ const WASI: [(&str, &str); 7] = [
     ("wasi:random", "0.2.x and 0.3.x"),
     ("wasi:sockets", "0.2.x and 0.3.x"),
 ];
-const CONFIG_STORE: &str = "wasi:config/store";
-const CONFIG_STORE_VERSIONED: &str = "wasi:config/store@0.2.0-rc.1";
 
 /// The linkers that components start from, one for each engine.
 pub struct Links {
     plain: Linker<Guest>,
     concurrent: Linker<Guest>,
-    has_gpu: bool,
 }
 
 impl Links {
     /// # Errors
     /// `internal` when WASI itself can't be linked.
-    pub fn new(engines: &Engines, has_gpu: bool) -> Result<Self> {
+    pub fn new(engines: &Engines) -> Result<Self> {
         let fault = |e| EngineError::internal(format!("WASI can't be linked: {e:#}"));
         let plain = wasi_0_2(&engines.plain).map_err(fault)?;
         let concurrent = wasi_0_2_and_0_3(&engines.concurrent).map_err(fault)?;
-        Ok(Self {
-            plain,
-            concurrent,
-            has_gpu,
-        })
+        Ok(Self { plain, concurrent })
     }
 
-    /// Links one component of a workload. `declared` are the workload's host interfaces.
+    /// Links one component of a workload. `declared` are the workload's host interfaces, which `providers` serve.
     ///
     /// # Errors
     /// `link`, naming the import that nothing provides.
-    pub fn link(&self, name: &str, component: &Component, declared: &[String]) -> Result<InstancePre<Guest>> {
+    pub fn link(
+        &self,
+        name: &str,
+        component: &Component,
+        declared: &[String],
+        providers: &Providers,
+    ) -> Result<InstancePre<Guest>> {
         let is_plain = Engine::same(component.engine(), self.plain.engine());
         let mut linker = if is_plain {
             self.plain.clone()
         } else {
             self.concurrent.clone()
         };
-        if is_declared(CONFIG_STORE, declared) {
-            add_config_store(&mut linker)
-                .map_err(|e| EngineError::internal(format!("{CONFIG_STORE} can't be linked: {e:#}")))?;
-        }
-        // The version of the interface that this host has is one of WASI 0.3.
-        if !is_plain && self.gives_gpu(declared) {
-            webgpu::add_to_linker(&mut linker)
-                .map_err(|e| EngineError::internal(format!("{} can't be linked: {e:#}", webgpu::INTERFACE)))?;
-        }
+        interfaces::add_to_linker(&mut linker, !is_plain, declared, providers)
+            .map_err(|e| EngineError::internal(format!("the interfaces asked for can't be linked: {e:#}")))?;
         linker.instantiate_pre(component).map_err(|error| {
             let imports = component.component_type();
             let imports = imports
                 .imports(component.engine())
                 .map(|(import, _)| import.to_owned());
             let text = imports
-                .filter_map(|import| missing(&import, declared, self.has_gpu))
+                .filter_map(|import| missing(&import, declared, providers))
                 .next()
                 .unwrap_or_else(|| format!("can't be linked: {error:#}"));
             EngineError::new(Kind::Link, format!("component {name} {text}"))
         })
-    }
-
-    /// Whether guests of a workload with these host interfaces have a GPU.
-    pub fn gives_gpu(&self, declared: &[String]) -> bool {
-        self.has_gpu && is_declared(webgpu::INTERFACE, declared)
     }
 }
 
@@ -182,7 +169,7 @@ fn wasi_0_2_and_0_3(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 }
 
 /// Why nothing provides `import`, or None when something does.
-fn missing(import: &str, declared: &[String], has_gpu: bool) -> Option<String> {
+fn missing(import: &str, declared: &[String], providers: &Providers) -> Option<String> {
     let interface = without_version(import);
     let package = interface.split('/').next().unwrap_or(interface);
     if let Some((_, versions)) = WASI.iter().find(|(name, _)| *name == package) {
@@ -194,22 +181,11 @@ fn missing(import: &str, declared: &[String], has_gpu: bool) -> Option<String> {
             format!("imports {import}, which this host does not have; it has {package} {versions}")
         });
     }
-    let is_declared = is_declared(interface, declared);
-    if interface == webgpu::INTERFACE {
-        return webgpu::missing(import, is_declared, has_gpu);
+    if interfaces::is_known(interface) {
+        let why_not = interfaces::obstacle(import, declared, providers)?;
+        return Some(format!("imports {import}, {why_not}"));
     }
-    if interface == CONFIG_STORE {
-        return match (is_declared, import == CONFIG_STORE_VERSIONED) {
-            (false, _) => Some(format!(
-                "imports {import}, which the workload did not ask for: add it to hostInterfaces"
-            )),
-            (true, false) => Some(format!(
-                "imports {import}; this host has {CONFIG_STORE_VERSIONED}"
-            )),
-            (true, true) => None,
-        };
-    }
-    Some(match is_declared {
+    Some(match is_declared(interface, declared) {
         true => format!(
             "imports {import}, which the workload asked for in hostInterfaces but this host does not have"
         ),
@@ -219,47 +195,15 @@ fn missing(import: &str, declared: &[String], has_gpu: bool) -> Option<String> {
     })
 }
 
-fn is_declared(interface: &str, declared: &[String]) -> bool {
-    declared.iter().any(|i| without_version(i) == interface)
-}
-
-fn without_version(interface: &str) -> &str {
-    interface.split('@').next().unwrap_or(interface)
-}
-
-/// The error of `wasi:config/store`; a map in memory has none.
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-enum ConfigError {
-    #[component(name = "upstream")]
-    #[expect(dead_code, reason = "part of the interface's type")]
-    Upstream(String),
-    #[component(name = "io")]
-    #[expect(dead_code, reason = "part of the interface's type")]
-    Io(String),
-}
-
-fn add_config_store(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut store = linker.instance(CONFIG_STORE_VERSIONED)?;
-    store.func_wrap("get", |store, (key,): (String,)| {
-        Ok((Ok::<_, ConfigError>(
-            store.data().config.config.get(&key).cloned(),
-        ),))
-    })?;
-    store.func_wrap("get-all", |store, (): ()| {
-        let all = store.data().config.config.clone().into_iter();
-        Ok((Ok::<_, ConfigError>(all.collect::<Vec<(String, String)>>()),))
-    })?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_sentence_names_what_is_missing() {
+        let nobody = Providers::default();
         let declared = [
+            "wasi:blobstore/container@0.2.0-draft".to_owned(),
             "wasi:keyvalue/store@0.2.0-draft".to_owned(),
             "wasi:config/store".to_owned(),
         ];
@@ -271,7 +215,16 @@ mod tests {
             ("wasi:io/streams@0.3.0", "it has wasi:io 0.2.x"),
             ("acme:custom/thing@1.0.0", "which nothing provides"),
             (
-                "wasi:keyvalue/store@0.2.0-draft",
+                "wasi:keyvalue/store@0.2.0-draft2",
+                "but this host has wasi:keyvalue/store@0.2.0-draft",
+            ),
+            ("wasi:keyvalue/store@0.2.0-draft", "which nobody serves"),
+            (
+                "wasi:keyvalue/atomics@0.2.0-draft",
+                "did not ask for: add it to hostInterfaces",
+            ),
+            (
+                "wasi:blobstore/container@0.2.0-draft",
                 "asked for in hostInterfaces but this host does not have",
             ),
             (
@@ -279,12 +232,12 @@ mod tests {
                 "this host has wasi:config/store@0.2.0-rc.1",
             ),
         ] {
-            let text = missing(import, &declared, false).unwrap();
+            let text = missing(import, &declared, &nobody).unwrap();
             assert!(text.contains(part) && text.contains(import), "{text}");
         }
-        assert_eq!(missing("wasi:http/types@0.2.9", &declared, false), None);
-        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared, false), None);
-        let text = missing("wasi:config/store@0.2.0-rc.1", &[], false).unwrap();
+        assert_eq!(missing("wasi:http/types@0.2.9", &declared, &nobody), None);
+        assert_eq!(missing("wasi:config/store@0.2.0-rc.1", &declared, &nobody), None);
+        let text = missing("wasi:config/store@0.2.0-rc.1", &[], &nobody).unwrap();
         assert!(text.contains("add it to hostInterfaces"), "{text}");
     }
 }

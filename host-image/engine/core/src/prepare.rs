@@ -12,6 +12,8 @@ use crate::http::connect::Tls;
 use crate::http::drive::CpuShare;
 use crate::http::egress::Egress;
 use crate::instance::{Instances, Seats, Surroundings};
+use crate::interfaces::is_declared;
+use crate::interfaces::webgpu::{self, Gpus};
 use crate::link::{self, Links};
 use crate::net::lists::{self, AllowLists};
 use crate::net::loopback::Loopback;
@@ -21,7 +23,6 @@ use crate::net::sockets::Reach;
 use crate::output::Output;
 use crate::service::Service;
 use crate::settings::{ComponentSpec, EngineSettings, ServiceSpec};
-use crate::webgpu::Gpus;
 use crate::workload::{Ready, Workload};
 
 /// What all workloads are made with.
@@ -42,12 +43,11 @@ impl Workbench {
     /// # Errors
     /// `config` for bad settings, `internal` when WASI can't be linked.
     pub fn new(settings: &EngineSettings, engines: &Engines, compiler: Arc<Compiler>) -> Result<Self> {
-        let gpus = settings.webgpu.then(Gpus::open).transpose()?;
         Ok(Self {
             compiler,
             seats: Seats::new(settings.max_instances as usize),
-            links: Links::new(engines, gpus.is_some())?,
-            gpus,
+            links: Links::new(engines)?,
+            gpus: settings.webgpu.then(Gpus::open).transpose()?,
             tls: Tls::new(settings.http_client_ca_path.as_deref())?,
             default_hosts: parse_default_hosts(&settings.default_allowed_hosts)?,
             policy: AddressPolicy {
@@ -58,6 +58,13 @@ impl Workbench {
             default_memory_limit_mb: settings.default_memory_limit_mb,
             request_timeout: settings.request_timeout(),
         })
+    }
+
+    /// The GPUs of this machine, for a workload that asks for them.
+    pub fn gpus(&self, declared: &[String]) -> Option<Gpus> {
+        self.gpus
+            .clone()
+            .filter(|_| is_declared(webgpu::INTERFACE, declared))
     }
 
     /// Compiles and links all that the workload consists of, and starts its service.
@@ -167,9 +174,12 @@ impl Workbench {
             .compiler
             .load(&what, &spec.path, spec.digest.as_deref())
             .await?;
-        let pre = self
-            .links
-            .link(&spec.name, compiled.component(), &workload.spec.host_interfaces)?;
+        let pre = self.links.link(
+            &spec.name,
+            compiled.component(),
+            &workload.spec.host_interfaces,
+            &workload.providers,
+        )?;
         let command = link::command(&what, pre)?;
         let around = self.surroundings(workload, spec, &compiled, reach);
         Ok(Service::start(command, around, service.max_restarts, heavy))
@@ -187,6 +197,7 @@ impl Workbench {
             &component.name,
             compiled.component(),
             &workload.spec.host_interfaces,
+            &workload.providers,
         )?;
         if !link::handles_http(compiled.component()) {
             return Ok(None);
@@ -210,12 +221,9 @@ impl Workbench {
             egress: Egress::new(reach.clone(), &self.tls),
             reach,
             output: Output::new(&workload.spec.full_name(), &component.name),
+            providers: workload.providers.clone(),
             memory_bytes: (own_mb.unwrap_or(self.default_memory_limit_mb) as usize) << 20,
             seats: self.seats.clone(),
-            gpus: self
-                .gpus
-                .clone()
-                .filter(|_| self.links.gives_gpu(&workload.spec.host_interfaces)),
         }
     }
 }

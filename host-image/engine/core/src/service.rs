@@ -35,7 +35,7 @@ impl Service {
         let progress = Arc::new(Progress::default());
         let percent = around.spec.cpu_limit.filter(|percent| *percent > 0);
         let share = percent.map(|percent| Arc::new(CpuShare::new(percent)));
-        let blocks = around.gpus.is_some();
+        let blocks = around.providers.gpus.is_some();
         let program = Program { command, around };
         let keeper = keep_running(program, progress.clone(), max_restarts);
         let task = Heavy::start(Metered::new(Box::pin(keeper), share), heavy, blocks);
@@ -161,7 +161,9 @@ impl Program {
         let seat = around.seats.take().ok_or("finds no free instance on this host")?;
         let mut store = around.guest().into_store(around.compiled.component().engine());
         // A host interface that has a fault is no reason to leave the service neither running nor ended.
-        let ended = AssertUnwindSafe(self.command.run(&mut store)).catch_unwind().await;
+        let ended = AssertUnwindSafe(self.command.run(&mut store))
+            .catch_unwind()
+            .await;
         drop((store, seat));
         match ended.map_err(|_| "met a fault of a host interface")? {
             Ok(Ok(())) => Ok(()),

@@ -21,6 +21,7 @@ use crate::http::call::{Answer, Outcome, run};
 use crate::http::drive::{CpuShare, Drive};
 use crate::http::reply::{self, Reply};
 use crate::instance::Instances;
+use crate::interfaces::Providers;
 use crate::log::say;
 use crate::service::Service;
 use crate::settings::WorkloadSpec;
@@ -29,6 +30,7 @@ use crate::stats::Stats;
 /// A workload, from the moment its start was asked for until the last of its requests has ended.
 pub struct Workload {
     pub spec: WorkloadSpec,
+    pub providers: Providers,
     pub stats: Stats,
     pub denials: Arc<Denials>,
     in_flight: AtomicUsize,
@@ -79,10 +81,11 @@ impl Ready {
 }
 
 impl Workload {
-    pub fn new(spec: WorkloadSpec, limits: RequestLimits) -> Arc<Self> {
+    pub fn new(spec: WorkloadSpec, providers: Providers, limits: RequestLimits) -> Arc<Self> {
         Arc::new(Self {
             denials: Arc::new(Denials::new(spec.full_name())),
             spec,
+            providers,
             stats: Stats::default(),
             in_flight: AtomicUsize::new(0),
             ready: OnceLock::new(),

@@ -1,6 +1,9 @@
 //! From tokio to asyncio. A tokio worker never takes the GIL: a thread for blocking work delivers the result.
 
+use std::sync::{Mutex, PoisonError};
+
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
@@ -24,8 +27,22 @@ pub fn python(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     Ok(MODULE.get_or_try_init(py, make)?.bind(py))
 }
 
-/// A coroutine of the running loop for work that tokio does. Cancelling it ends the work.
+/// A coroutine for work that tokio does, from its first step on. Cancelling it ends the work.
 pub fn coroutine<'py, T>(
+    py: Python<'py>,
+    runtime: &Handle,
+    work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    let runtime = runtime.clone();
+    let begin = Begin::new(move |py| begin(py, &runtime, work).map(Bound::unbind));
+    python(py)?.call_method1("awaited", (begin,))
+}
+
+/// Begins the work, and returns a future of the running loop for its result.
+fn begin<'py, T>(
     py: Python<'py>,
     runtime: &Handle,
     work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
@@ -41,7 +58,27 @@ where
         tokio::task::spawn_blocking(move || deliver(&for_loop, for_future, result));
     });
     future.call_method1("add_done_callback", (Canceller(task.abort_handle()),))?;
-    python(py)?.call_method1("wait", (future,))
+    Ok(future)
+}
+
+type Beginning = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Work that has yet to begin: a coroutine that is cancelled before its first step does nothing.
+#[pyclass(frozen)]
+struct Begin(Mutex<Option<Beginning>>);
+
+impl Begin {
+    fn new(beginning: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send + 'static) -> Self {
+        Self(Mutex::new(Some(Box::new(beginning))))
+    }
+}
+
+#[pymethods]
+impl Begin {
+    fn __call__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let beginning = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        beginning.ok_or_else(|| PyRuntimeError::new_err("the work has begun already"))?(py)
+    }
 }
 
 fn deliver<T>(event_loop: &Py<PyAny>, future: Py<PyAny>, result: Result<T, EngineError>)

@@ -4,6 +4,8 @@
 #![recursion_limit = "256"]
 
 mod bridge;
+mod called;
+mod keyvalue;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,10 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use tokio::runtime::{Builder, Runtime};
+use wasmcloud_engine_core::interfaces::Providers;
 use wasmcloud_engine_core::{self as core, EngineError, EngineSettings, Kind, PullRequest, WorkloadSpec};
+
+use crate::keyvalue::PyKeyValue;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -64,9 +69,20 @@ impl PyEngine {
         })
     }
 
-    fn start<'py>(&self, py: Python<'py>, workload: &str) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (workload, *, keyvalue = None))]
+    fn start<'py>(
+        &self,
+        py: Python<'py>,
+        workload: &str,
+        keyvalue: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let (engine, spec) = (self.engine.clone(), WorkloadSpec::parse(workload));
-        self.coroutine(py, async move { engine.start_workload(spec?).await })
+        let keyvalue = keyvalue.map(PyKeyValue::new).transpose()?;
+        let providers = Providers {
+            keyvalue: keyvalue.map(|keyvalue| Arc::new(keyvalue) as _),
+            ..Providers::default()
+        };
+        self.coroutine(py, async move { engine.start_workload(spec?, providers).await })
     }
 
     fn stop<'py>(&self, py: Python<'py>, workload_id: String) -> PyResult<Bound<'py, PyAny>> {
@@ -155,5 +171,6 @@ fn exception(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
 #[pymodule]
 fn wasmcloud_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyEngine>()?;
-    module.add("EngineError", exception(module.py())?)
+    module.add("EngineError", exception(module.py())?)?;
+    module.add("StoreError", bridge::python(module.py())?.getattr("StoreError")?)
 }

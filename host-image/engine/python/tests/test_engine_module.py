@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Never
 
 import pytest
-from wasmcloud_engine import Engine, EngineError
+from wasmcloud_engine import Engine, EngineError, StoreError
 
 GUESTS = Path(__file__).parents[4] / "tests" / "guests"
 WAIT_S = 30
@@ -67,10 +69,12 @@ async def test_errors_carry_their_kind(tmp_path: Path) -> None:
     await engine.shutdown(0.0)
 
 
-async def test_the_calls_are_coroutines_and_cancelling_one_ends_its_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_the_calls_are_coroutines_and_cancelling_one_ends_its_work(tmp_path: Path, has_begun: bool) -> None:
     engine = an_engine(tmp_path)
     start = asyncio.create_task(engine.start(a_workload("http-p3.wasm")))
-    await asyncio.sleep(0)
+    if has_begun:
+        await asyncio.sleep(0)
     start.cancel()
     with pytest.raises(asyncio.CancelledError):
         await start
@@ -125,3 +129,72 @@ async def test_requests_are_served_while_python_holds_the_gil(tmp_path: Path) ->
         sys.setswitchinterval(interval)
         assert float(client.stdout.readline()) < over
     await engine.shutdown(1.0)
+
+
+class Broken:
+    """Buckets whose opening raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def open(self, identifier: str) -> Never:
+        raise self._error
+
+
+class Slow:
+    """Buckets that are never opened."""
+
+    def __init__(self) -> None:
+        self.was_cancelled = asyncio.Event()
+
+    async def open(self, identifier: str) -> Never:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.was_cancelled.set()
+        raise AssertionError("nobody sets the event")
+
+
+def asking_for_buckets() -> str:
+    workload = json.loads(a_workload("keyvalue.wasm"))
+    interfaces = [f"wasi:keyvalue/{name}" for name in ("store", "atomics", "batch")]
+    return json.dumps(workload | {"host_interfaces": interfaces})
+
+
+async def get(engine: Engine, path: str) -> tuple[int, str]:
+    def ask() -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", engine.http_port, timeout=WAIT_S)
+        connection.request("GET", path, headers={"Host": "w.test"})
+        response = connection.getresponse()
+        answer = response.status, response.read().decode()
+        connection.close()
+        return answer
+
+    return await asyncio.to_thread(ask)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StoreError("", "no-such-store"), "no-such-store\n"),
+        (StoreError("", "access-denied"), "access-denied\n"),
+        (StoreError("the shelf is full"), "other: the shelf is full\n"),
+        (RuntimeError("a password"), "other: the host failed; its log says why\n"),
+    ],
+)
+async def test_what_python_raises_is_what_the_guest_hears(tmp_path: Path, error: Exception, said: str) -> None:
+    engine, reported = an_engine(tmp_path), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    await engine.start(asking_for_buckets(), keyvalue=Broken(error))
+    assert await get(engine, "/get?key=a") == (502, said)
+    assert reported == ([] if isinstance(error, StoreError) else [error])
+    await engine.shutdown(0.0)
+
+
+async def test_a_request_that_is_cut_cancels_its_coroutine(tmp_path: Path) -> None:
+    engine, slow = an_engine(tmp_path, request_timeout_s=0.2), Slow()
+    await engine.start(asking_for_buckets(), keyvalue=slow)
+    assert (await get(engine, "/get?key=a"))[0] == 504
+    async with asyncio.timeout(WAIT_S):
+        await slow.was_cancelled.wait()
+    await engine.shutdown(0.0)

@@ -143,7 +143,7 @@ class KopfWatch:
             self._claim_signals()
             await asyncio.wait(spawning.result(), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            tasks = [*await spawning, *self._orphans()]
+            tasks = await self._begun(spawning)
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -152,6 +152,14 @@ class KopfWatch:
         errors = [error for error in ended if isinstance(error, Exception)]
         if errors:
             raise ExceptionGroup("kopf ended", errors)
+
+    async def _begun(self, spawning: Awaitable[Collection[asyncio.Task[Any]]]) -> set[asyncio.Task[Any]]:
+        """Return kopf's tasks once each has begun: ended before that, it leaves a coroutine that nobody awaited."""
+        begun: set[asyncio.Task[Any]] = set()
+        while (tasks := {*await spawning, *self._orphans()}) != begun:
+            begun = tasks
+            await asyncio.sleep(0)
+        return begun
 
     async def _spawn_kopf(self, see: See) -> Collection[asyncio.Task[Any]]:
         tasks: Collection[asyncio.Task[Any]] = await kopf.spawn_tasks(

@@ -168,6 +168,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::interfaces::Providers;
     use crate::settings::WorkloadSpec;
     use crate::workload::RequestLimits;
 
@@ -184,6 +185,7 @@ mod tests {
         };
         Workload::new(
             spec,
+            Providers::default(),
             RequestLimits {
                 timeout: Duration::from_secs(1),
                 most_in_flight: 1,

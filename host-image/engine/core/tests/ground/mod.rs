@@ -14,6 +14,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use wasmcloud_engine_core::interfaces::Providers;
 use wasmcloud_engine_core::{Engine, EngineError, EngineSettings, WorkloadSpec};
 
 /// Generous: it is there to end a test that hangs, not to measure.
@@ -78,8 +79,12 @@ pub fn workload(id: &str, wasm: &str, component: Value) -> Value {
 
 impl Ground {
     pub async fn try_start(&self, workload: &Value) -> Result<(), EngineError> {
+        self.try_start_with(workload, Providers::default()).await
+    }
+
+    pub async fn try_start_with(&self, workload: &Value, providers: Providers) -> Result<(), EngineError> {
         self.engine
-            .start_workload(WorkloadSpec::parse(&workload.to_string())?)
+            .start_workload(WorkloadSpec::parse(&workload.to_string())?, providers)
             .await
     }
 

@@ -66,7 +66,9 @@ pub struct Gpu {
 
 impl Drop for Gpu {
     fn drop(&mut self) {
-        let Some(context) = self.context.take() else { return };
+        let Some(context) = self.context.take() else {
+            return;
+        };
         if let Err(unsent) = self.ended.send(context) {
             // The engine is gone, and soon the process: nobody has to wait for the GPU now.
             std::mem::forget(unsent);
@@ -112,7 +114,8 @@ fn describe(context: &Global) -> String {
         .map(|info| format!("{} ({:?}, {})", info.name, info.backend, info.driver_info))
         .collect();
     if names.is_empty() {
-        return "WebGPU finds no GPU here: is there a driver for Vulkan, and may this user open the device?".into();
+        return "WebGPU finds no GPU here: is there a driver for Vulkan, and may this user open the device?"
+            .into();
     }
     format!("WebGPU runs on {}", names.join(", "))
 }
@@ -145,7 +148,10 @@ fn is_done(context: &Global) -> bool {
 /// too long; a second panic on the way would end the process.
 fn free(context: Arc<Global>) {
     let hub = context.generate_report().hub;
-    let unseen = hub.queues.num_kept_from_user.saturating_sub(hub.devices.num_kept_from_user);
+    let unseen = hub
+        .queues
+        .num_kept_from_user
+        .saturating_sub(hub.devices.num_kept_from_user);
     if unseen > 1 {
         say("a guest left work on the GPU that nobody can see the end of: its memory stays taken".into());
         std::mem::forget(context);

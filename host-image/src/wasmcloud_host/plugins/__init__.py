@@ -1,0 +1,1 @@
+"""Interfaces that this host serves in Python, a package an interface family."""

@@ -1,0 +1,1 @@
+"""`wasi:keyvalue`: buckets in NATS JetStream, or in the memory of this host."""
