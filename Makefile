@@ -154,4 +154,5 @@ images: $(VENV)/.engine ## Build the images of operator and host (BASE_IMAGE=...
 e2e: images ## Install on a real cluster (kind): needs docker (KIND_NODE_IMAGE=... names kind's node)
 	@tests/ground/build-helm >/dev/null
 	@tests/ground/build-kind >/dev/null
+	@tests/ground/build-metrics-server >/dev/null
 	$(BIN)/python -m pytest tests/e2e --timeout 900 $(ARGS)

@@ -1,4 +1,7 @@
-{{/* A host group with the defaults of `runtime` filled in, as YAML: dict "root" $ "group" an entry of hostGroups. */}}
+{{/*
+A host group with the defaults of `runtime` filled in, as YAML: dict "root" $ "group" an entry of hostGroups. Its
+`connections` to NATS are what the templates of _nats.tpl take beside "root"; "flag" is that of the host.
+*/}}
 {{- define "wasmcloud.group" -}}
 {{- $defaults := omit .root.Values.runtime "hostGroups" -}}
 {{- /* wasmCloud v2 has some of a group's values below `networking`. */ -}}
@@ -10,6 +13,13 @@
 {{- $_ := set $group "environment" ($group.environment | default .group.namespace | default "") -}}
 {{- $_ := set $group "namespace" (.group.namespace | default .root.Release.Namespace) -}}
 {{- $_ := set $group "fullname" (printf "%s-host-%s" (include "wasmcloud.fullname" .root) .group.name) -}}
+{{- $nats := .root.Values.global.nats -}}
+{{- $connections := list (dict "flag" "scheduler" "role" "runtime" "url" ($group.schedulerNatsUrl | default $nats.schedulerUrl)) -}}
+{{- $dataUrl := $group.dataNatsUrl | default $nats.dataUrl -}}
+{{- if or $dataUrl .root.Values.nats.enabled -}}
+{{- $connections = append $connections (dict "flag" "data" "role" "data" "environment" $group.environment "url" $dataUrl) -}}
+{{- end -}}
+{{- $_ := set $group "connections" $connections -}}
 {{- toYaml $group -}}
 {{- end -}}
 
@@ -29,6 +39,19 @@
 {{- $namespaces = append $namespaces .namespace -}}
 {{- end -}}
 {{- toJson (uniq $namespaces | sortAlpha) -}}
+{{- end -}}
+
+{{/* The hosts that log in to the chart's own NATS for data, as a JSON list of {namespace, role, environment}. */}}
+{{- define "wasmcloud.dataLogins" -}}
+{{- $logins := list -}}
+{{- range $group := include "wasmcloud.groups" . | fromJsonArray -}}
+{{- range .connections -}}
+{{- if and (eq .role "data") (not .url) -}}
+{{- $logins = append $logins (dict "namespace" $group.namespace "role" .role "environment" .environment) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (uniq $logins) -}}
 {{- end -}}
 
 {{/* The registries that any host group speaks to in plain HTTP, as a JSON list: the operator resolves Artifacts there. */}}

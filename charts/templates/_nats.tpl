@@ -1,4 +1,7 @@
-{{/* How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime. */}}
+{{/*
+How operator and hosts reach NATS, and who NATS takes them for. Roles: operator, runtime (a host's commands), data (what
+its workloads keep), which is another login for each environment (ADR 8).
+*/}}
 
 {{- define "wasmcloud.nats.service" -}}
 {{- printf "%s-nats.%s.svc" (include "wasmcloud.fullname" .) .Release.Namespace -}}
@@ -9,22 +12,27 @@
 {{- and .Values.nats.enabled (not .Values.global.tls.enabled) | ternary "true" "" -}}
 {{- end -}}
 
-{{/* The DNS name in a role's certificate, which is its user on NATS: dict "root" $ "role" ... */}}
+{{/* A role's name for one environment, such as data.team-a: dict "role" ... "environment" its name, or none. */}}
+{{- define "wasmcloud.nats.login" -}}
+{{- .environment | empty | ternary .role (printf "%s.%s" .role .environment) -}}
+{{- end -}}
+
+{{/* The DNS name in a role's certificate, which is its user on NATS: dict "root" $ "role" ... "environment" ... */}}
 {{- define "wasmcloud.nats.user" -}}
 {{- if .root.Values.global.tls.enabled -}}
-{{- printf "%s.%s.%s" .role (include "wasmcloud.fullname" .root) .root.Release.Namespace -}}
+{{- printf "%s.%s.%s" (include "wasmcloud.nats.login" .) (include "wasmcloud.fullname" .root) .root.Release.Namespace -}}
 {{- else -}}
-{{- .role -}}
+{{- include "wasmcloud.nats.login" . -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The URL of a role's connection: dict "root" $ "role" ... "url" one that somebody gave, or "". */}}
+{{/* The URL of a role's connection: dict "root" $ "role" ... "environment" ... "url" one that somebody gave, or "". */}}
 {{- define "wasmcloud.nats.url" -}}
 {{- if .url -}}
 {{- .url -}}
 {{- else -}}
 {{- $scheme := .root.Values.global.tls.enabled | ternary "tls" "nats" -}}
-{{- $login := include "wasmcloud.nats.byPassword" .root | eq "true" | ternary (printf "%s:$(NATS_%s_PASSWORD)@" .role (upper .role)) "" -}}
+{{- $login := include "wasmcloud.nats.byPassword" .root | eq "true" | ternary (printf "%s:$(NATS_%s_PASSWORD)@" (include "wasmcloud.nats.login" .) (upper .role)) "" -}}
 {{- printf "%s://%s%s:4222" $scheme $login (include "wasmcloud.nats.service" .root) -}}
 {{- end -}}
 {{- end -}}
@@ -55,18 +63,26 @@ and "name" the variable's "env" the user's.
   valueFrom:
     secretKeyRef:
       name: {{ include "wasmcloud.nats.passwords" .root }}
-      key: {{ .role }}
+      key: {{ include "wasmcloud.nats.login" . }}
 {{- end }}
 {{- end -}}
 
-{{/* The Secret with a role's certificate: dict "root" $ "role" ... */}}
-{{- define "wasmcloud.nats.certificate" -}}
-{{- index .root.Values.global.certificates (printf "%sCertSecretName" .role) -}}
+{{/* The variable of nats-server with a role's password: as wasmcloud.nats.login. */}}
+{{- define "wasmcloud.nats.serverVariable" -}}
+{{- printf "%s_PASSWORD" (include "wasmcloud.nats.login" . | upper | replace "." "_" | replace "-" "_") -}}
 {{- end -}}
 
-{{/* A volume with a role's certificate: dict "root" $ "role" ... */}}
+{{/* The Secret with a role's certificate, "" for none: dict "root" $ "role" ... "environment" ... */}}
+{{- define "wasmcloud.nats.certificate" -}}
+{{- $secret := index .root.Values.global.certificates (printf "%sCertSecretName" .role) -}}
+{{- if and .root.Values.global.tls.enabled $secret -}}
+{{- .environment | empty | ternary $secret (printf "%s-%s" $secret .environment) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A volume with a role's certificate: as wasmcloud.nats.certificate. */}}
 {{- define "wasmcloud.nats.volumes" -}}
-{{- if .root.Values.global.tls.enabled }}
+{{- if include "wasmcloud.nats.certificate" . }}
 - name: nats-{{ .role }}-tls
   secret:
     secretName: {{ include "wasmcloud.nats.certificate" . }}
@@ -75,7 +91,7 @@ and "name" the variable's "env" the user's.
 {{- end -}}
 
 {{- define "wasmcloud.nats.volumeMounts" -}}
-{{- if .root.Values.global.tls.enabled }}
+{{- if include "wasmcloud.nats.certificate" . }}
 - name: nats-{{ .role }}-tls
   mountPath: /etc/wasmcloud/nats-{{ .role }}-tls
   readOnly: true

@@ -61,7 +61,10 @@ MATRIX: dict[str, JsonObject] = {
     "nats-of-ones-own": {
         "nats": {"enabled": False},
         "global": {
-            "nats": {"schedulerUrl": "tls://a.example.com:4222,tls://b.example.com:4222"},
+            "nats": {
+                "schedulerUrl": "tls://a.example.com:4222,tls://b.example.com:4222",
+                "dataUrl": "tls://d.example.com:5222",
+            },
             "certificates": {"generate": False},
         },
     },
@@ -71,6 +74,10 @@ MATRIX: dict[str, JsonObject] = {
         "operator": {"env": [from_secret("WASMCLOUD_OPERATOR_NATS_URL")]},
         "runtime": {"env": [from_secret("WASMCLOUD_HOST_SCHEDULER_NATS_URL")]},
     },
+    "data-elsewhere-three-tenants": merged(
+        tenants(),
+        {"global": {"nats": {"dataUrl": "nats://d.example.com"}, "certificates": {"dataCertSecretName": ""}}},
+    ),
     "ipv6": {"global": {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}},
     "no-tls": {"global": {"tls": {"enabled": False}}, "nats": {"replicas": 3}},
     "everything": EVERYTHING,

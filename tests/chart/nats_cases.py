@@ -26,10 +26,11 @@ NATS = [
         "7Gi",
         lambda o: (
             nats(o)["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"],
-            "max_file_store: 7Gi" in config(o),
+            f"max_file_store: {7 * 2**30}" in config(o),
         ),
         ("7Gi", True),
     ),
+    Case("nats.maxBuckets", 7, lambda o: "max_streams: 7" in config(o), True),
     Case(
         "nats.persistence.storageClass",
         "fast",

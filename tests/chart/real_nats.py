@@ -7,12 +7,12 @@ import base64
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chart.rendered import JsonObject, Rendered, environment
+from chart.rendered import JsonObject, Rendered, environment, render
 from ground.nats import nats_server_binary
 from ground.process import Process, free_ports
 from ground.wait import eventually
@@ -43,17 +43,61 @@ class Server:
         return self.directory / "run" / "nats.pid"
 
 
+class FlushingClient(Client):
+    """nats-py's flush() writes its PING past what still waits to be sent, such as a subscription."""
+
+    async def flush(self, timeout: int = 10) -> None:
+        """Return when the server has read all of it: while the first PING is answered, it is sent."""
+        await super().flush(timeout)
+        await super().flush(timeout)
+
+
 @dataclass(slots=True)
 class Login:
     """A connection and what the server complained of."""
 
-    client: Client = field(default_factory=Client)
+    client: Client = field(default_factory=FlushingClient)
     errors: list[str] = field(default_factory=list)
     complained: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def on_error(self, error: Exception) -> None:
         self.errors.append(str(error).lower())
         self.complained.set()
+
+
+class Cluster:
+    """The chart's NATS and a way to log in as each role."""
+
+    def __init__(self, objects: Rendered, running: list[Server], directory: Path) -> None:
+        self.objects = objects
+        self.servers = running
+        self._directory = directory
+
+    @asynccontextmanager
+    async def role(self, role: str, server: int = 0, *, environment: str = "") -> AsyncIterator[Login]:
+        port = self.servers[server].ports.client
+        if "default/wasmcloud-ca" in self.objects.names("Secret"):
+            secret = f"wasmcloud-{role}-tls-{environment}".removesuffix("-")
+            async with login(port, tls=self.context(secret)) as found:
+                yield found
+        else:
+            user = f"{role}.{environment}".removesuffix(".")
+            password = secret_data(self.objects, "wasmcloud-nats-passwords")[user]
+            async with login(port, user={"user": user, "password": password}) as found:
+                yield found
+
+    def context(self, secret: str) -> ssl.SSLContext:
+        directory = self._directory / secret
+        directory.mkdir(exist_ok=True)
+        return tls_context(secret_data(self.objects, secret), directory)
+
+
+@contextmanager
+def cluster_of(values: Mapping[str, object], directory: Path) -> Iterator[Cluster]:
+    """The chart's NATS for these values, running."""
+    objects = render(values)
+    with servers(objects, directory) as running:
+        yield Cluster(objects, running, directory)
 
 
 def secret_data(objects: Rendered, name: str, namespace: str = "default") -> dict[str, str]:

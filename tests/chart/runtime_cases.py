@@ -204,6 +204,13 @@ RUNTIME = [
         "nats://a:1",
     ),
     Case(
+        "runtime.dataNatsUrl",
+        "nats://a:1",
+        lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"],
+        "nats://a:1",
+        {"global": {"nats": {"dataUrl": "nats://b:1"}}},
+    ),
+    Case(
         "runtime.drainDelaySeconds",
         3,
         lambda o: container(host(o))["lifecycle"],

@@ -9,20 +9,20 @@ import socket
 import ssl
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from copy import deepcopy
+from collections.abc import Iterator
 from pathlib import Path
 
 import nats.errors
 import pytest
 from chart.matrix import MATRIX
 from chart.real_nats import (
+    Cluster,
     Login,
     Server,
     assert_complaint,
     assert_may_not_publish,
     assert_may_not_subscribe,
+    cluster_of,
     login,
     mount,
     secret_data,
@@ -35,57 +35,13 @@ from ground.nats import nats_server_binary
 from ground.process import Process, free_ports
 from ground.wait import eventually
 
-# Somebody in the account of workloads' data, for whom the chart makes no login yet: a name in a certificate of the
-# chart's CA, or a password.
-DATA = "data.example.com"
-HTTPS = {"enabled": True, "certificate": {"generate": {"domains": [DATA]}}}
-VALUES = {"certificates": {"runtime": {"http": {"tls": HTTPS}}}, "passwords": {"global": {"tls": {"enabled": False}}}}
+WITHOUT_TLS = {"global": {"tls": {"enabled": False}}}
 
 
-class Cluster:
-    """The chart's NATS and a way to log in as each role."""
-
-    def __init__(self, objects: Rendered, running: list[Server], directory: Path) -> None:
-        self.objects = objects
-        self.servers = running
-        self._directory = directory
-
-    @asynccontextmanager
-    async def role(self, role: str, server: int = 0) -> AsyncIterator[Login]:
-        port = self.servers[server].ports.client
-        if "default/wasmcloud-ca" in self.objects.names("Secret"):
-            secret = "wasmcloud-host-default-http-tls" if role == "data" else f"wasmcloud-{role}-tls"
-            async with login(port, tls=self.context(secret)) as found:
-                yield found
-        else:
-            passwords = {**secret_data(self.objects, "wasmcloud-nats-passwords"), "data": DATA}
-            user = DATA if role == "data" else role
-            async with login(port, user={"user": user, "password": passwords[role]}) as found:
-                yield found
-
-    def context(self, secret: str) -> ssl.SSLContext:
-        directory = self._directory / secret
-        directory.mkdir(exist_ok=True)
-        return tls_context(secret_data(self.objects, secret), directory)
-
-
-def with_data_user(objects: Rendered) -> Rendered:
-    """The account's permissions stay as the chart has them."""
-    copied = Rendered(deepcopy(objects.objects))
-    files = copied.one("ConfigMap", "wasmcloud-nats")["data"]
-    assert files["nats.conf"].count("jetstream: enabled") == 1
-    password = "" if "verify_and_map" in files["nats.conf"] else f', password: "{DATA}"'
-    user = f'jetstream: enabled, users: [{{ user: "{DATA}"{password} }}]'
-    files["nats.conf"] = files["nats.conf"].replace("jetstream: enabled", user)
-    return copied
-
-
-@pytest.fixture(scope="module", params=VALUES)
+@pytest.fixture(scope="module", params=[{}, WITHOUT_TLS], ids=["certificates", "passwords"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    objects = with_data_user(render(VALUES[request.param]))
-    directory = tmp_path_factory.mktemp("chart-nats")
-    with servers(objects, directory) as running:
-        yield Cluster(objects, running, directory)
+    with cluster_of(request.param, tmp_path_factory.mktemp("chart-nats")) as running:
+        yield running
 
 
 async def test_operator_and_host_can_do_their_work(cluster: Cluster) -> None:
@@ -149,46 +105,18 @@ async def test_a_host_responds_once(cluster: Cluster) -> None:
         await assert_complaint(host, f'permissions violation for publish to "{command.reply.lower()}"')
 
 
-@pytest.mark.parametrize("subject", ["runtime.host.h1.workload.start", "runtime.operator.heartbeat.h1", "runtime.x"])
-async def test_workloads_data_cannot_touch_control(cluster: Cluster, subject: str) -> None:
-    async with cluster.role("data") as data:
-        await assert_may_not_publish(data, subject)
-        await assert_may_not_subscribe(data, subject)
-
-
-async def test_workloads_data_hears_nothing_of_control(cluster: Cluster) -> None:
-    """Another account: a subscription to everything gets nothing of what hosts and operator say."""
-    async with cluster.role("data") as data, cluster.role("operator") as operator, cluster.role("runtime") as host:
-        everything = await data.client.subscribe(">")
-        await data.client.flush()
-        await host.client.publish("runtime.operator.heartbeat.h1", b"{}")
-        await operator.client.publish("runtime.host.h1.heartbeat", b"{}")
-        await host.client.flush()
-        await operator.client.flush()
-        await data.client.publish("mine", b"")
-        assert (await everything.next_msg(10)).subject == "mine"
-        assert everything.pending_msgs == 0
-
-
-def test_the_chart_gives_nobody_a_login_for_workloads_data() -> None:
-    for objects in (render(), render(MATRIX["no-tls"])):
-        assert [name for kind in ("Secret", "Certificate") for name in objects.names(kind) if "data" in name] == []
-        account = objects.one("ConfigMap", "wasmcloud-nats")["data"]["nats.conf"].partition("  data {")[2]
-        assert "user" not in account.partition("\n  }\n")[0]
-
-
-async def test_jetstream_is_for_workloads_data_alone(cluster: Cluster) -> None:
-    async with cluster.role("data") as data, cluster.role("operator") as operator:
-        bucket = await data.client.jetstream().create_key_value(bucket="kept")
-        await bucket.put("a", b"1")
-        assert (await bucket.get("a")).value == b"1"
-        await assert_may_not_publish(operator, "$JS.API.STREAM.CREATE.x")
+@pytest.mark.parametrize("role", ["operator", "runtime"])
+@pytest.mark.parametrize("subject", ["$JS.API.STREAM.CREATE.x", "$JS.API.DIRECT.GET.KV_b.$KV.b.k", "$KV.b.k"])
+async def test_control_has_no_part_in_workloads_data(cluster: Cluster, role: str, subject: str) -> None:
+    async with cluster.role(role) as control:
+        await assert_may_not_publish(control, subject)
+        await assert_may_not_subscribe(control, subject)
 
 
 async def test_nobody_logs_in_without_credentials(cluster: Cluster, tmp_path: Path) -> None:
     port = cluster.servers[0].ports.client
     if "default/wasmcloud-ca" not in cluster.objects.names("Secret"):
-        for user in ({}, {"user": "operator", "password": "guessed"}, {"user": "runtime", "password": ""}):
+        for user in ({}, {"user": "operator", "password": "guessed"}, {"user": "data", "password": ""}):
             await assert_refused(port, None, user)
         return
     own = secret_data(cluster.objects, "wasmcloud-operator-tls")
@@ -210,11 +138,9 @@ async def assert_refused(port: int, tls: ssl.SSLContext | None, user: dict[str, 
 
 @pytest.mark.parametrize("values", [{"nats": {"replicas": 3}}, MATRIX["no-tls"]], ids=["certificates", "passwords"])
 async def test_three_servers_form_a_cluster_that_no_host_can_join(values: dict[str, object], tmp_path: Path) -> None:
-    objects = render(values)
-    with servers(objects, tmp_path) as running:
-        for server in running:
+    with cluster_of(values, tmp_path) as cluster:
+        for server in cluster.servers:
             eventually(lambda server=server: assert_routes(server, 2), within_s=30)  # type: ignore[misc]
-        cluster = Cluster(objects, running, tmp_path)
         async with cluster.role("runtime", 0) as host, cluster.role("operator", 2) as operator:
             commands = await host.client.subscribe("runtime.host.h1.>")
             await host.client.flush()
@@ -222,7 +148,7 @@ async def test_three_servers_form_a_cluster_that_no_host_can_join(values: dict[s
             command = await commands.next_msg(20)
             await command.respond(b"here")
             assert await asked == b"here"
-        assert_no_server_without_the_password(objects, running[0], tmp_path)
+        assert_no_server_without_the_password(cluster.objects, cluster.servers[0], tmp_path)
 
 
 async def ask_until_heard(operator: Login, subject: str) -> bytes:

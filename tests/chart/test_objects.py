@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from chart.judge import assert_taken
 from chart.matrix import EVERYTHING, MATRIX, TENANTS, tenants
-from chart.rendered import JsonObject, Rendered, container, merged, render
-from chart.value_cases import flag
+from chart.rendered import JsonObject, Rendered, container, environment, merged, render
+from chart.value_cases import flag, secret_variables
 from ground.control_plane import ControlPlane
 from ground.helm import CHART
 
@@ -117,8 +117,9 @@ def test_a_tenants_hosts_have_what_they_need_in_its_namespace() -> None:
         for volume in hosts["spec"]["template"]["spec"]["volumes"]:
             if secret := volume.get("secret"):
                 assert objects.one("Secret", secret["secretName"], namespace)
-    keys = [objects.one("Secret", "wasmcloud-runtime-tls", namespace)["data"]["tls.key"] for namespace in TENANTS]
-    assert len(set(keys)) == 3, "tenants share no key"
+    for secret in ("wasmcloud-runtime-tls", "wasmcloud-data-tls-{}"):
+        keys = [objects.one("Secret", secret.format(name), name)["data"]["tls.key"] for name in TENANTS]
+        assert len(set(keys)) == 3, "tenants share no key"
     allowed = objects.one("NetworkPolicy", "wasmcloud-nats")["spec"]["ingress"][0]["from"]
     assert [peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in allowed[1:]] == list(
         TENANTS
@@ -127,9 +128,60 @@ def test_a_tenants_hosts_have_what_they_need_in_its_namespace() -> None:
 
 def test_a_tenant_without_tls_learns_no_password_but_its_own() -> None:
     objects = render(MATRIX["three-tenants-without-tls"])
-    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == {"operator", "runtime"}
-    for namespace in TENANTS:
-        assert set(objects.one("Secret", "wasmcloud-nats-passwords", namespace)["data"]) == {"runtime"}
+    everybody = {"operator", "runtime", *(f"data.{tenant}" for tenant in TENANTS)}
+    assert set(objects.one("Secret", "wasmcloud-nats-passwords")["data"]) == everybody
+    for tenant in TENANTS:
+        own = objects.one("Secret", "wasmcloud-nats-passwords", tenant)["data"]
+        assert set(own) == {"runtime", f"data.{tenant}"}
+        (variable,) = secret_variables_named(objects, tenant, "NATS_DATA_PASSWORD")
+        assert variable == f"data.{tenant}"
+
+
+def secret_variables_named(objects: Rendered, tenant: str, name: str) -> list[str]:
+    """The keys of Secrets that a tenant's hosts have in a variable."""
+    found = secret_variables(objects.one("Deployment", "wasmcloud-host-hosts", tenant))
+    return [each["valueFrom"]["secretKeyRef"]["key"] for each in found if each["name"] == name]
+
+
+def test_without_a_nats_for_data_hosts_have_no_connection_for_it() -> None:
+    """The chart's own is off, and only that of operator and hosts is named."""
+    hosts = render(MATRIX["everything-off"]).one("Deployment", "wasmcloud-host-default")
+    assert "WASMCLOUD_HOST_DATA_NATS_URL" not in environment(hosts)
+    with_tls = merged(MATRIX["nats-of-ones-own"], {"global": {"nats": {"dataUrl": ""}}})
+    assert data_parts(render(with_tls).one("Deployment", "wasmcloud-host-default")) == []
+
+
+def data_parts(hosts: JsonObject) -> list[str]:
+    """What a host is given of a certificate for data."""
+    volumes = [volume["name"] for volume in hosts["spec"]["template"]["spec"]["volumes"]]
+    flags = [argument.partition("=")[0] for argument in container(hosts)["args"]]
+    return [found for found in volumes + flags if "data" in found]
+
+
+def test_a_nats_of_ones_own_for_data_has_certificates_of_ones_own_or_none() -> None:
+    brought = render({"global": {"nats": {"dataUrl": "tls://d.example.com"}}})
+    hosts = brought.one("Deployment", "wasmcloud-host-default")
+    flags = [f"--data-nats-tls-{part}" for part in ("ca", "cert", "key")]
+    assert data_parts(hosts) == ["nats-data-tls", *flags]
+    # Nobody there would trust what this chart's CA signs.
+    assert [name for name in brought.names("Secret") if "data" in name] == []
+
+    without = render(MATRIX["data-elsewhere-three-tenants"])
+    for tenant in TENANTS:
+        hosts = without.one("Deployment", "wasmcloud-host-hosts", tenant)
+        assert environment(hosts)["WASMCLOUD_HOST_DATA_NATS_URL"] == "nats://d.example.com"
+        assert data_parts(hosts) == []
+    accounts = without.one("ConfigMap", "wasmcloud-nats")["data"]["nats.conf"]
+    assert not [tenant for tenant in TENANTS if tenant in accounts]
+
+
+@pytest.mark.parametrize(("replicas", "copies"), [(1, 1), (3, 3)])
+@pytest.mark.parametrize("size", ["1.5Gi", "1536Mi"])
+def test_environments_share_the_volumes_alike(replicas: int, copies: int, size: str) -> None:
+    nats = {"replicas": replicas, "persistence": {"size": size}}
+    config = render(merged(tenants(), {"nats": nats})).one("ConfigMap", "wasmcloud-nats")["data"]["nats.conf"]
+    assert f"max_file_store: {1536 * 2**20}\n" in config
+    assert config.count(f"max_file: {512 * 2**20 * copies}\n") == len(TENANTS)
 
 
 def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None:
@@ -252,7 +304,12 @@ def test_hooks_run_where_the_operator_may(kind: str, name: str) -> None:
 def test_policies_let_out_what_values_name() -> None:
     """NATS and registries at other ports than the usual."""
     urls = "tls://me:secret@[2001:db8::1]:5222, tls://b.example.com,nats://c.example.com:5222"
-    group = {"name": "other", "schedulerNatsUrl": "nats://d:6222", "insecureRegistries": ["reg:5000", "plain"]}
+    group = {
+        "name": "other",
+        "schedulerNatsUrl": "nats://d:6222",
+        "dataNatsUrl": "nats://d:7222",
+        "insecureRegistries": ["reg:5000", "plain"],
+    }
     values = {"global": {"nats": {"schedulerUrl": urls}}, "runtime": {"hostGroups": [{"name": "default"}, group]}}
     objects = render(values)
 
@@ -262,5 +319,9 @@ def test_policies_let_out_what_values_name() -> None:
         return [port["port"] for port in rule["ports"]]
 
     assert ports("wasmcloud-operator", 1) == ports("wasmcloud-host-default", 1) == [5222, 4222]
-    assert ports("wasmcloud-host-other", 1) == [6222]
+    assert (ports("wasmcloud-host-other", 1), ports("wasmcloud-host-other", 2)) == ([6222], [7222])
+    # The other group's data is in the chart's own NATS.
+    to_own = objects.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["egress"][2]
+    assert to_own["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "nats"
+    assert to_own["ports"] == [{"protocol": "TCP", "port": 4222}]
     assert sorted(ports("wasmcloud-operator", 3)) == [80, 443, 5000]

@@ -89,6 +89,8 @@ def test_logins_without_tls_are_in_the_urls(tmp_path: Path, monkeypatch: pytest.
     assert other.scheduler_nats_url.get_secret_value() == (
         "nats://runtime:password-of-runtime@wasmcloud-nats.default.svc:4222"
     )
+    assert other.data_nats_url is not None
+    assert other.data_nats_url.get_secret_value() == ("nats://data:password-of-data@wasmcloud-nats.default.svc:4222")
 
 
 def test_a_url_of_the_users_own_takes_the_place_of_the_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +140,11 @@ def test_certificates_reach_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     other = host_settings.read_settings(Started(host, tmp_path, monkeypatch).arguments)
     assert [other.scheduler_nats_tls_ca, other.scheduler_nats_tls_cert, other.scheduler_nats_tls_key] == [
         tmp_path / "etc/wasmcloud/nats-runtime-tls" / name for name in ("ca.crt", "tls.crt", "tls.key")
+    ]
+    assert other.data_nats_url is not None
+    assert other.data_nats_url.get_secret_value() == "tls://wasmcloud-nats.default.svc:4222"
+    assert [other.data_nats_tls_ca, other.data_nats_tls_cert, other.data_nats_tls_key] == [
+        tmp_path / "etc/wasmcloud/nats-data-tls" / name for name in ("ca.crt", "tls.crt", "tls.key")
     ]
 
 

@@ -82,11 +82,32 @@ def contents(secrets: dict[str, JsonObject]) -> dict[str, JsonObject]:
 def test_an_upgrade_keeps_certificates_and_passwords(release: Release, values: JsonObject) -> None:
     release.install(values)
     before = release.secrets()
-    assert len(before) == (5 if "nats" in values else 1)
+    assert len(before) == (6 if "nats" in values else 1)
 
     release.upgrade(values)
 
     assert contents(release.secrets()) == contents(before)
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "no-tls"])
+def test_another_environment_adds_a_login_and_changes_no_other(release: Release, tls: bool) -> None:
+    groups: list[JsonObject] = [{"name": "first"}, {"name": "second", "environment": "team-a"}]
+    values = [{"global": {"tls": {"enabled": tls}}, "runtime": {"hostGroups": groups[:count]}} for count in (1, 2)]
+    release.install(values[0])
+    before = entries(release.secrets())
+
+    release.upgrade(values[1])
+
+    after = entries(release.secrets())
+    assert before.items() <= after.items()
+    added = {"wasmcloud-data-tls-team-a": "tls.crt", "wasmcloud-nats-passwords": "data.team-a"}
+    name = "wasmcloud-data-tls-team-a" if tls else "wasmcloud-nats-passwords"
+    assert (name, added[name]) in after.keys() - before.keys()
+
+
+def entries(secrets: dict[str, JsonObject]) -> dict[tuple[str, str], str]:
+    """Each entry of each Secret."""
+    return {(name, key): value for name, secret in secrets.items() for key, value in secret["data"].items()}
 
 
 def test_rendering_against_the_cluster_gives_the_same_objects_each_time(release: Release) -> None:
@@ -158,7 +179,7 @@ def test_a_second_operator_in_a_namespace_is_refused(release: Release) -> None:
     with pytest.raises(HelmError, match=f'release "wasmcloud" has its operator in namespace "{release.namespace}"'):
         release.helm("install", "second", str(CHART), values={})
     # Hosts alone have nothing that two releases could quarrel about.
-    names = {f"{key}SecretName": f"second-{key.lower()}" for key in ("ca", "natsCert", "runtimeCert")}
+    names = {f"{key}SecretName": f"second-{key.lower()}" for key in ("ca", "natsCert", "runtimeCert", "dataCert")}
     values = {"operator": {"enabled": False}, "global": {"certificates": names}}
     release.helm("install", "second", str(CHART), "--dry-run=server", values=values)
 
@@ -176,6 +197,13 @@ def test_the_notes_name_what_was_installed(release: Release) -> None:
 def test_the_notes_warn_of_hosts_that_no_workload_may_use(release: Release) -> None:
     notes = release.install({"operator": {"allowSharedHosts": False}})
     assert "WARNING: host group default has no environment" in notes
+
+
+def test_the_notes_warn_of_hosts_without_a_nats_for_data(release: Release) -> None:
+    without = {"global": {"nats": {"schedulerUrl": "nats://a:4222"}, "tls": {"enabled": False}}}
+    notes = release.install({"nats": {"enabled": False}, **without})
+    assert "WARNING: host group default has no NATS for workloads' data" in notes
+    assert "no NATS for workloads' data" not in release.upgrade()
 
 
 def test_uninstall_leaves_the_definitions_and_nothing_else(release: Release) -> None:

@@ -107,6 +107,12 @@ GLOBAL = [
         ],
         ["nats://a:4222"] * 2,
     ),
+    Case(
+        "global.nats.dataUrl",
+        "nats://a:4222",
+        lambda o: environment(host(o))["WASMCLOUD_HOST_DATA_NATS_URL"],
+        "nats://a:4222",
+    ),
     Case("global.tls.enabled", False, lambda o: "verify_and_map" in config(o), False),
     Case("global.certificates.generate", False, lambda o: o.names("Secret"), []),
     Case(
@@ -123,7 +129,7 @@ GLOBAL = [
         "720h",
         {"global": {"certificates": {"certManager": {"enabled": True}}}},
     ),
-    Case("global.certificates.certManager.enabled", True, lambda o: len(o.names("Certificate")), 4),
+    Case("global.certificates.certManager.enabled", True, lambda o: len(o.names("Certificate")), 5),
     *(
         Case(
             f"global.certificates.issuerRef.{key}",
@@ -141,6 +147,7 @@ GLOBAL = [
             "natsCertSecretName",
             "operatorCertSecretName",
             "runtimeCertSecretName",
+            "dataCertSecretName",
         )
     ),
     Case(

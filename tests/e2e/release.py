@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from ground.kind_cluster import KindCluster
@@ -17,6 +18,14 @@ VALUES: Json = {
     "operator": {"extraArgs": ["--cpu-backpressure-threshold=100", "--memory-backpressure-threshold=100"]},
     "runtime": {"replicas": 2},
 }
+GUEST = "file://http-p2.wasm"
+"""A component whose paths say what it does; tests/guests/README.md lists them."""
+WITH_GUESTS: Json = {
+    "fileImages": ["/guests"],
+    "volumes": [{"name": "guests", "configMap": {"name": "guests"}}],
+    "volumeMounts": [{"name": "guests", "mountPath": "/guests"}],
+}
+"""Values of hosts that have the tests' guests, once `keep_guests` has made the ConfigMap."""
 SERVICE: Json = {
     "apiVersion": "v1",
     "kind": "Service",
@@ -42,6 +51,12 @@ def app(greeted: str, **spec: Any) -> Json:
 def apply(cluster: KindCluster, *objects: Json) -> None:
     body = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+
+def keep_guests(cluster: KindCluster) -> None:
+    directory = Path(__file__).parents[1] / "guests"
+    files = [f"--from-file={directory / name}.wasm" for name in ("http-p2", "service")]
+    cluster.kubectl("create", "configmap", "guests", *files)
 
 
 def conditions(item: Json) -> list[dict[str, str]]:

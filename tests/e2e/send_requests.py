@@ -64,7 +64,7 @@ class Client:
     def __init__(self, url: str, host: str, tally: Tally, *, is_keeping: bool) -> None:
         parts = urlsplit(url)
         self._address = (parts.hostname, parts.port or 80)
-        self._path = parts.path or "/"
+        self._path = parts._replace(scheme="", netloc="").geturl() or "/"
         self._headers = {"Host": host or parts.netloc} | ({} if is_keeping else {"Connection": "close"})
         self._tally = tally
         self._is_keeping = is_keeping

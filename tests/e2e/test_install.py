@@ -6,11 +6,12 @@ import json
 import time
 
 import pytest
-from e2e.release import assert_nothing_left, is_ready
+from e2e.release import apply, assert_nothing_left, is_ready
 from e2e.traffic import ask_inside
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster, fetch
 from ground.wait import eventually
+from integration.system import deployment
 
 HELLO = str(CHART.parent / "examples" / "hello" / "workload.yaml")
 SERVICE = json.dumps(
@@ -63,6 +64,20 @@ def test_a_service_of_its_own_leads_to_the_component(hello: KindCluster) -> None
     eventually(has_endpoint, within_s=60)
     answer = eventually(lambda: ask_inside(hello, "http://hello.default.svc/"), within_s=60)
     assert "Hello, wasmCloud" in answer
+
+
+def test_a_headless_service_is_a_name_for_the_hosts_themselves(hello: KindCluster) -> None:
+    """Protects: the cluster's DNS takes the operator's endpoints; kube-proxy has no part in it."""
+    spec = {"clusterIP": "None", "ports": [{"name": "http", "port": 9191}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "direct"}, "spec": spec}
+    apply(hello, service, deployment("direct", spec={"kubernetes": {"service": {"name": "direct"}}}))
+
+    def is_found() -> None:
+        answer = ask_inside(hello, "http://direct.default.svc:9191/")
+        assert answer.startswith("200 Hello"), answer
+
+    eventually(is_found, within_s=60)
+    hello.kubectl("delete", "workloaddeployment/direct", "service/direct", "--timeout=60s")
 
 
 def test_scaling_runs_more_replicas(hello: KindCluster) -> None:

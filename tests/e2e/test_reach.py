@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.release import WAIT, apply
+from e2e.release import GUEST, WAIT, WITH_GUESTS, apply, keep_guests
 from e2e.traffic import ask_inside
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster
 from ground.wait import eventually
 from integration.system import condition, deployment
 
-GUESTS = Path(__file__).parents[1] / "guests"
-HTTP = "file://http-p2.wasm"
 HOST = "http://wasmcloud-host-default.default.svc"
-VALUES = {
-    "runtime": {
-        "fileImages": ["/guests"],
-        "volumes": [{"name": "guests", "configMap": {"name": "guests"}}],
-        "volumeMounts": [{"name": "guests", "mountPath": "/guests"}],
-    }
-}
+VALUES = {"runtime": WITH_GUESTS}
 
 
 @pytest.fixture(scope="module")
 def installed(cluster: KindCluster) -> Iterator[KindCluster]:
     """One host, which has the tests' guests."""
-    files = [f"--from-file={GUESTS / name}.wasm" for name in ("http-p2", "service")]
-    cluster.kubectl("create", "configmap", "guests", *files)
+    keep_guests(cluster)
     cluster.helm("install", "wasmcloud", str(CHART), "--values", "-", *WAIT, stdin=json.dumps(VALUES))
     yield cluster
     cluster.kubectl("delete", "workloaddeployment", "--all", "--timeout=60s")
@@ -42,7 +32,7 @@ def installed(cluster: KindCluster) -> Iterator[KindCluster]:
 def with_service(name: str, **environment: str) -> dict[str, Any]:
     """A deployment whose component can connect to its service; the guest's README says what the environment does."""
     service = {"image": "file://service.wasm", "localResources": {"environment": {"config": environment}}}
-    return deployment(name, image=HTTP, workload={"service": service})
+    return deployment(name, image=GUEST, workload={"service": service})
 
 
 def await_ready(cluster: KindCluster, *names: str) -> None:
@@ -54,7 +44,7 @@ def test_nothing_leaves_the_cluster_s_workloads_but_by_a_rule(installed: KindClu
     """Protects: an empty allowedHosts is no access at all, also to what the cluster's network leads to."""
     target = "wasmcloud-operator.default.svc:8080"
     allowed = {"localResources": {"allowedHosts": [target]}}
-    apply(installed, deployment("closed", image=HTTP), deployment("open", image=HTTP, component=allowed))
+    apply(installed, deployment("closed", image=GUEST), deployment("open", image=GUEST, component=allowed))
     await_ready(installed, "closed", "open")
     path = f"{HOST}/fetch?url=http://{target}/metrics"
     assert ask_inside(installed, path, "closed.localhost") == "502 HTTP-request-denied"
@@ -64,7 +54,7 @@ def test_nothing_leaves_the_cluster_s_workloads_but_by_a_rule(installed: KindClu
 
 def test_a_service_is_at_its_own_workload_s_loopback_alone(installed: KindCluster) -> None:
     """Protects: each workload has a loopback of its own, also beside others on one host."""
-    apply(installed, with_service("paired"), deployment("alone", image=HTTP))
+    apply(installed, with_service("paired"), deployment("alone", image=GUEST))
     await_ready(installed, "paired", "alone")
     path = f"{HOST}/connect?addr=127.0.0.1:7777"
 

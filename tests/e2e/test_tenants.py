@@ -135,15 +135,19 @@ def test_a_host_outside_of_the_cluster_joins_one_tenant(
     """Protects: it needs NATS, a certificate and an environment, and gets no other tenant's work."""
     certificate = tmp_path / "nats"
     certificate.mkdir(mode=0o755)
-    secret = platform.get("secret", "wasmcloud-runtime-tls", "--namespace", "team-a")
-    for name, content in secret["data"].items():
-        (certificate / name).write_bytes(base64.b64decode(content))
+    for secret, prefix in {"wasmcloud-runtime-tls": "", "wasmcloud-data-tls-team-a": "data-"}.items():
+        for name, content in platform.get("secret", secret, "--namespace", "team-a")["data"].items():
+            (certificate / f"{prefix}{name}").write_bytes(base64.b64decode(content))
     (port,) = (p["nodePort"] for p in platform.get("service", "wasmcloud-nats", "-nplatform")["spec"]["ports"])
     flags = [
         f"--scheduler-nats-url=tls://{platform.control_plane_node}:{port}",
         "--scheduler-nats-tls-ca=/nats/ca.crt",
         "--scheduler-nats-tls-cert=/nats/tls.crt",
         "--scheduler-nats-tls-key=/nats/tls.key",
+        f"--data-nats-url=tls://{platform.control_plane_node}:{port}",
+        "--data-nats-tls-ca=/nats/data-ca.crt",
+        "--data-nats-tls-cert=/nats/data-tls.crt",
+        "--data-nats-tls-key=/nats/data-tls.key",
         "--environment=team-a",
         "--host-label=place=outside",
         "--http-addr=0.0.0.0:8000",

@@ -18,6 +18,7 @@ from ground.helm import helm
 from ground.process import Process, free_ports
 from ground.wait import eventually
 
+# kube-proxy is as it comes, one change a second at most: what is tested with it holds on users' clusters, too.
 NODES = {
     "kind": "Cluster",
     "apiVersion": "kind.x-k8s.io/v1alpha4",

@@ -23,11 +23,11 @@ DNS name of a role's certificate is its user on NATS (ADR 0005).
 {{- range include "wasmcloud.groupNamespaces" . | fromJsonArray -}}
 {{- $roles = append $roles (dict "role" "runtime" "namespace" .) -}}
 {{- end -}}
-{{- range $roles -}}
-{{- $user := include "wasmcloud.nats.user" (dict "root" $ "role" .role) -}}
+{{- range concat $roles (include "wasmcloud.dataLogins" . | fromJsonArray) -}}
+{{- $login := merge (dict "root" $) . -}}
 {{- $wanted = append $wanted (dict
-      "secret" (include "wasmcloud.nats.certificate" (dict "root" $ "role" .role)) "namespace" .namespace
-      "commonName" (printf "wasmcloud-%s" .role) "dnsNames" (list $user) "ipAddresses" list) -}}
+      "secret" (include "wasmcloud.nats.certificate" $login) "namespace" .namespace
+      "commonName" (printf "wasmcloud-%s" .role) "dnsNames" (list (include "wasmcloud.nats.user" $login)) "ipAddresses" list) -}}
 {{- end -}}
 {{- range include "wasmcloud.groups" . | fromJsonArray -}}
 {{- if and .http.enabled .http.tls.enabled (not .http.tls.certificate.secretName) -}}

@@ -44,10 +44,12 @@
 {{- end }}
 - --drain-timeout={{ $group.drainTimeoutSeconds }}
 - --log-format={{ $group.logFormat }}
-{{- if .root.Values.global.tls.enabled }}
-- --scheduler-nats-tls-ca=/etc/wasmcloud/nats-runtime-tls/ca.crt
-- --scheduler-nats-tls-cert=/etc/wasmcloud/nats-runtime-tls/tls.crt
-- --scheduler-nats-tls-key=/etc/wasmcloud/nats-runtime-tls/tls.key
+{{- range $group.connections }}
+{{- if include "wasmcloud.nats.certificate" (merge (dict "root" $.root) .) }}
+- --{{ .flag }}-nats-tls-ca=/etc/wasmcloud/nats-{{ .role }}-tls/ca.crt
+- --{{ .flag }}-nats-tls-cert=/etc/wasmcloud/nats-{{ .role }}-tls/tls.crt
+- --{{ .flag }}-nats-tls-key=/etc/wasmcloud/nats-{{ .role }}-tls/tls.key
+{{- end }}
 {{- end }}
 {{- range $group.extraArgs }}
 - {{ toJson . }}
@@ -61,14 +63,16 @@
 
 {{/* Who the host is, from the pod, and where NATS is; as list entries: as wasmcloud.host.flags. */}}
 {{- define "wasmcloud.host.env" -}}
-{{- $scheduler := dict "root" .root "role" "runtime" "url" (.group.schedulerNatsUrl | default .root.Values.global.nats.schedulerUrl) "name" "WASMCLOUD_HOST_SCHEDULER_NATS_URL" "env" .group.env -}}
 - name: WASMCLOUD_HOST_POD_UID
   valueFrom: { fieldRef: { fieldPath: metadata.uid } }
 - name: WASMCLOUD_HOST_FRIENDLY_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 - name: WASMCLOUD_HOST_HOST_NAME
   valueFrom: { fieldRef: { fieldPath: status.podIP } }
-{{- include "wasmcloud.nats.env" $scheduler }}
+{{- range .group.connections }}
+{{- $name := printf "WASMCLOUD_HOST_%s_NATS_URL" (upper .flag) }}
+{{- include "wasmcloud.nats.env" (merge (dict "root" $.root "name" $name "env" $.group.env) .) }}
+{{- end }}
 {{- with .group.env }}
 {{ toYaml . }}
 {{- end }}
@@ -99,7 +103,9 @@
     secretName: {{ include "wasmcloud.host.httpsSecret" $group }}
     defaultMode: 0440
 {{- end }}
-{{- include "wasmcloud.nats.volumes" (dict "root" .root "role" "runtime") }}
+{{- range $group.connections }}
+{{- include "wasmcloud.nats.volumes" (merge (dict "root" $.root) .) }}
+{{- end }}
 {{- with $group.volumes }}
 {{ toYaml . }}
 {{- end }}
@@ -115,7 +121,9 @@
   mountPath: /etc/wasmcloud/http-tls
   readOnly: true
 {{- end }}
-{{- include "wasmcloud.nats.volumeMounts" (dict "root" .root "role" "runtime") }}
+{{- range .group.connections }}
+{{- include "wasmcloud.nats.volumeMounts" (merge (dict "root" $.root) .) }}
+{{- end }}
 {{- with .group.volumeMounts }}
 {{ toYaml . }}
 {{- end }}

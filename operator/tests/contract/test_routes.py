@@ -87,6 +87,20 @@ async def test_a_patch_puts_right_what_somebody_changed(
     assert plan_slices(service, ENDPOINTS, await read_slices(as_operator, kubernetes.namespace)).is_empty
 
 
+async def test_a_service_made_anew_with_an_address_is_kube_proxy_s_again(
+    kubernetes: KubernetesWorld, as_operator: KubernetesApi
+) -> None:
+    service = create_service(kubernetes)
+    for body in plan_slices(service, ENDPOINTS, [], is_headless=True).create:
+        await as_operator.create(Kind.ENDPOINT_SLICE, body)
+    plan = plan_slices(service, ENDPOINTS, await read_slices(as_operator, kubernetes.namespace))
+    for view, change in plan.patch:
+        await as_operator.patch(Ref(Kind.ENDPOINT_SLICE, view.meta.key), change)
+    found = await read_slices(as_operator, kubernetes.namespace)
+    assert ["service.kubernetes.io/headless" in view.meta.labels for view in found] == [False, False]
+    assert plan_slices(service, ENDPOINTS, found).is_empty
+
+
 async def test_slices_go_with_their_service(kubernetes: KubernetesWorld, as_operator: KubernetesApi) -> None:
     await create_slices(as_operator, create_service(kubernetes))
     kubernetes.plane.kubectl("delete", "service", "web", "-n", kubernetes.namespace)

@@ -112,6 +112,16 @@ async def test_a_service_with_a_selector_is_left_to_kubernetes(world: World) -> 
 
 
 @told
+async def test_a_headless_service_is_no_work_for_kube_proxy(world: World) -> None:
+    add_hosts(world, 1)
+    await world.start()
+    world.apply(service(clusterIP="None", ports=[]))
+    world.apply(deployment(**ROUTED))
+    await world.until(lambda: led_to(world) == {("10.0.0.1", 8000): READY})
+    assert ["service.kubernetes.io/headless" in body["metadata"]["labels"] for body in slices(world)] == [True]
+
+
+@told
 async def test_a_service_that_is_made_anew_leads_there_again(world: World) -> None:
     await routed(world)
     world.store.remove(service())

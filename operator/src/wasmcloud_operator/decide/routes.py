@@ -24,6 +24,9 @@ Json = Mapping[str, Any]
 PORT_NAME: Final = "http"
 """A port of a Service leads to the endpoints' port of the same name."""
 
+HEADLESS_LABEL: Final = "service.kubernetes.io/headless"
+"""A slice that has it, whatever its value, is for the cluster's DNS alone: kube-proxy doesn't watch it."""
+
 SLICE_SIZE: Final = 100
 """Endpoints in a slice: the number that Kubernetes' own controller goes by."""
 
@@ -183,11 +186,13 @@ def known_endpoints(existing: Iterable[SliceView]) -> dict[Address, bool]:
     return found
 
 
-def plan_slices(service: Metadata, wanted: Mapping[Address, bool], existing: Sequence[SliceView]) -> SlicePlan:
+def plan_slices(
+    service: Metadata, wanted: Mapping[Address, bool], existing: Sequence[SliceView], *, is_headless: bool = False
+) -> SlicePlan:
     """Return what makes the slices of a Service say where its endpoints are."""
     create, patch = list[dict[str, Any]](), list[tuple[SliceView, dict[str, Any]]]()
     left = {view.meta.key.name: view for view in existing}
-    for body in wanted_slices(service, wanted, existing):
+    for body in wanted_slices(service, wanted, existing, is_headless=is_headless):
         view = left.get(body["metadata"]["name"])
         if view is None:
             create.append(body)
@@ -200,7 +205,7 @@ def plan_slices(service: Metadata, wanted: Mapping[Address, bool], existing: Seq
 
 
 def wanted_slices(
-    service: Metadata, wanted: Mapping[Address, bool], existing: Sequence[SliceView]
+    service: Metadata, wanted: Mapping[Address, bool], existing: Sequence[SliceView], *, is_headless: bool = False
 ) -> list[dict[str, Any]]:
     """Return the slices as they should be: one for each family and port, more where one would be too long.
 
@@ -212,7 +217,7 @@ def wanted_slices(
         for page, members in sorted(_pages(ips, _present(existing, family, port)).items()):
             name = SliceName(service.key.name, family, port, page)
             ready = [(ip, wanted[Address(family, port, ip)]) for ip in members]
-            slices.append(_slice(service, name, ready))
+            slices.append(_slice(service, name, ready, is_headless=is_headless))
     return slices
 
 
@@ -244,18 +249,21 @@ def _pages(ips: Iterable[str], present: Mapping[int, Sequence[str]]) -> dict[int
     return {page: sorted(members) for page, members in pages.items() if members}
 
 
-def _slice(service: Metadata, name: SliceName, members: Sequence[tuple[str, bool]]) -> dict[str, Any]:
+def _slice(
+    service: Metadata, name: SliceName, members: Sequence[tuple[str, bool]], *, is_headless: bool
+) -> dict[str, Any]:
+    labels = {
+        SERVICE_NAME_LABEL: service.key.name,
+        MANAGED_BY_LABEL: SLICE_MANAGER,
+        ROUTE_MANAGER_LABEL: "true",
+    }
     return {
         "apiVersion": api_version(Kind.ENDPOINT_SLICE),
         "kind": Kind.ENDPOINT_SLICE.value,
         "metadata": {
             "namespace": service.key.namespace,
             "name": str(name),
-            "labels": {
-                SERVICE_NAME_LABEL: service.key.name,
-                MANAGED_BY_LABEL: SLICE_MANAGER,
-                ROUTE_MANAGER_LABEL: "true",
-            },
+            "labels": labels | ({HEADLESS_LABEL: ""} if is_headless else {}),
             "ownerReferences": [_owner_reference(service)],
         },
         "addressType": _FAMILIES[name.family],
@@ -280,9 +288,12 @@ def _owner_reference(service: Metadata) -> dict[str, Any]:
 
 def _patch(view: SliceView, body: Json) -> dict[str, Any]:
     """Return the merge patch that puts a slice right; labels and annotations of others stay."""
+    wanted: dict[str, str] = body["metadata"]["labels"]
     change = {key: body[key] for key in ("ports", "endpoints") if view.body.get(key) != body[key]}
     metadata: dict[str, Any] = {}
-    labels = {key: value for key, value in body["metadata"]["labels"].items() if view.meta.labels.get(key) != value}
+    labels: dict[str, str | None] = {k: value for k, value in wanted.items() if view.meta.labels.get(k) != value}
+    if HEADLESS_LABEL in view.meta.labels and HEADLESS_LABEL not in wanted:  # the Service was made anew with an address
+        labels[HEADLESS_LABEL] = None
     if labels:
         metadata["labels"] = labels
     owners = body["metadata"]["ownerReferences"]

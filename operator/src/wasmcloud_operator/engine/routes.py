@@ -135,7 +135,8 @@ class Routes:
                 return None
             if isinstance(where, Address):
                 replicas.append(Replica(where, stands))
-        return plan_slices(service.meta, endpoints(replicas, existing), existing)
+        wanted = endpoints(replicas, existing)
+        return plan_slices(service.meta, wanted, existing, is_headless=service.is_headless)
 
     def _serving(self, key: Key) -> Iterator[tuple[HostId, Standing]]:
         """Return which hosts serve for a Service; a Workload that moves does so on its old host too."""

@@ -48,7 +48,7 @@ def applied(plan: SlicePlan, existing: list[SliceView]) -> list[SliceView]:
 
 def _merged(old: Any, new: dict[str, Any]) -> dict[str, Any]:
     labels = {**old.get("labels", {}), **new.get("labels", {})}
-    return {**old, **new, "labels": labels}
+    return {**old, **new, "labels": {name: value for name, value in labels.items() if value is not None}}
 
 
 def test_a_host_has_one_endpoint_that_is_ready_while_one_replica_is() -> None:
@@ -153,6 +153,20 @@ def test_what_somebody_changed_is_put_right(found: SliceView) -> None:
     assert len(plan.patch) == 1
     (now,) = applied(plan, [found])
     assert plan_slices(SERVICE, {ONE: True}, [now]).is_empty
+
+
+def test_kube_proxy_passes_over_slices_of_a_headless_service() -> None:
+    (body,) = wanted_slices(SERVICE, {ONE: True}, [], is_headless=True)
+    assert body["metadata"]["labels"]["service.kubernetes.io/headless"] == ""
+    assert plan_slices(SERVICE, {ONE: True}, [stored(body)], is_headless=True).is_empty
+
+
+@pytest.mark.parametrize("is_headless", [True, False])
+def test_a_service_made_anew_with_or_without_an_address_is_seen_by_kube_proxy_or_not(is_headless: bool) -> None:
+    (old,) = wanted_slices(SERVICE, {ONE: True}, [], is_headless=not is_headless)
+    (new,) = wanted_slices(SERVICE, {ONE: True}, [], is_headless=is_headless)
+    plan = plan_slices(SERVICE, {ONE: True}, [stored(old)], is_headless=is_headless)
+    assert [view.body for view in applied(plan, [stored(old)])] == [new]
 
 
 def test_labels_of_others_stay() -> None:
