@@ -97,6 +97,7 @@ ground: require-go ## Build what the tests stand on: a Kubernetes control plane,
 	@tests/ground/build-registry >/dev/null
 	@tests/ground/build-helm >/dev/null
 	@tests/ground/fetch-crds >/dev/null
+	@tests/ground/fetch-vulkan >/dev/null
 
 .PHONY: clean
 clean: ## Remove .venv and caches in the checkout (builds in the user's cache stay)

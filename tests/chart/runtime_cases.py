@@ -92,6 +92,7 @@ RUNTIME = [
     Case("runtime.denyPrivateRanges", True, lambda o: "--deny-private-ranges" in container(host(o))["args"], True),
     Case("runtime.denySpecialRanges", False, lambda o: "--no-deny-special-ranges" in container(host(o))["args"], True),
     Case("runtime.allowHostLoopback", True, lambda o: "--allow-host-loopback" in container(host(o))["args"], True),
+    Case("runtime.webgpu.enabled", True, lambda o: "--wasi-webgpu" in container(host(o))["args"], True),
     Case("runtime.maxWorkloads", 50, lambda o: flag(host(o), "max-workloads"), ["50"]),
     Case("runtime.maxConnections", 5000, lambda o: flag(host(o), "max-connections"), ["5000"]),
     Case("runtime.fileImages", ["/a", "/b"], lambda o: flag(host(o), "allow-file-images"), ["/a", "/b"]),

@@ -19,9 +19,6 @@ from ground.helm import CHART, HelmError, helm
 
 WITHOUT_CRDS = {"crds": {"enabled": False}}  # half the time of a call of helm
 CASES = [*GLOBAL, *OPERATOR, *NATS, *RUNTIME]
-REFUSED_ONLY = {
-    "runtime.webgpu.enabled",
-}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
@@ -40,7 +37,7 @@ def test_a_value_shows_its_effect(case: Case) -> None:
 
 def test_every_value_has_a_case() -> None:
     documented = set(documented_paths())
-    assert {case.path for case in CASES} | REFUSED_ONLY == documented
+    assert {case.path for case in CASES} == documented
 
 
 def test_generated_files_are_up_to_date() -> None:
@@ -133,7 +130,6 @@ def test_names_of_wasmcloud_v2_mean_the_same() -> None:
             {"runtime": {"hostGroups": [{"name": "a"}, {"name": "a"}]}},
             'two groups are called "a" in namespace "default"',
         ),
-        ({"runtime": {"webgpu": {"enabled": True}}}, "this host has no WebGPU"),
         ({"runtime": {"terminationGracePeriodSeconds": 39}}, "drainDelaySeconds and drainTimeoutSeconds need 40"),
         (
             {

@@ -33,6 +33,9 @@
 {{- if $group.allowHostLoopback }}
 - --allow-host-loopback
 {{- end }}
+{{- if $group.webgpu.enabled }}
+- --wasi-webgpu
+{{- end }}
 {{- with $group.maxWorkloads }}
 - --max-workloads={{ int . }}
 {{- end }}

@@ -17,6 +17,7 @@ from wasmcloud_host.artifacts import Artifacts
 from wasmcloud_host.control import Control
 from wasmcloud_host.heartbeat import Load, Profile, heartbeat_of, labels_of
 from wasmcloud_host.identity import Identity
+from wasmcloud_host.interfaces import imports_of
 from wasmcloud_host.machine import Machine, this_platform
 from wasmcloud_host.nats_connection import NatsConnection, data_access
 from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
@@ -46,7 +47,8 @@ class Agent:
         self._engine = engine
         artifacts = Artifacts(engine, settings.oci_cache_dir, settings.allow_file_images)
         self._data_nats = _data_nats(settings, identity)
-        self._workloads = Workloads(engine, artifacts, KeyValuePlugin(self._data_nats), settings.max_workloads)
+        imports = imports_of(settings)
+        self._workloads = Workloads(engine, artifacts, KeyValuePlugin(self._data_nats), settings.max_workloads, imports)
         self._machine = Machine()
         self._profile = Profile(
             identity=identity,
@@ -56,6 +58,7 @@ class Agent:
             started_at=datetime.now(UTC),
             platform=this_platform(),
             http_port=engine.http_port,
+            imports=imports,
         )
         self._scheduler = Scheduler(settings, identity.id)
         self._control = Control(self._workloads, self._heartbeat)

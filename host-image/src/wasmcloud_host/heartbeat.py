@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import Final
 
 from wasmcloud_api.names import DRAINING_LABEL, HOST_GROUP_LABEL, MAX_WORKLOADS_LABEL
-from wasmcloud_api.wire import HostHeartbeat
+from wasmcloud_api.wire import HostHeartbeat, WitInterface
 
 from wasmcloud_host.identity import Identity
-from wasmcloud_host.interfaces import EXPORTS, IMPORTS
+from wasmcloud_host.interfaces import EXPORTS
 from wasmcloud_host.machine import Figures, Platform
 from wasmcloud_host.settings import Settings
 
@@ -38,6 +38,7 @@ class Profile:
     started_at: datetime
     platform: Platform
     http_port: int
+    imports: tuple[WitInterface, ...]
 
 
 def labels_of(settings: Settings) -> dict[str, str]:
@@ -65,7 +66,7 @@ def heartbeat_of(profile: Profile, figures: Figures, load: Load) -> HostHeartbea
         system_memory_free=figures.memory_free_bytes,
         component_count=load.component_count,
         workload_count=load.workload_count,
-        imports=IMPORTS,
+        imports=profile.imports,
         exports=EXPORTS,
         http_port=profile.http_port,
         environment=profile.environment,

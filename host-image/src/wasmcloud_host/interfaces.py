@@ -9,6 +9,8 @@ from typing import Final
 from wasmcloud_api.names import HOST_ALIASES_KEY, HTTP_HANDLERS
 from wasmcloud_api.wire import WitInterface
 
+from wasmcloud_host.settings import Settings
+
 WASI_0_2: Final = "0.2.12"
 WASI_0_3: Final = "0.3.0"
 
@@ -73,6 +75,9 @@ IMPORTS: Final = (
 )
 """What this host gives to components."""
 
+WEBGPU: Final = _wasi("webgpu", "0.3.0-rc.2", "webgpu")
+"""What the engine gives to components on a host that was told to offer its GPU."""
+
 EXPORTS: Final = (
     _wasi("http", WASI_0_2, "incoming-handler"),
     _wasi("http", WASI_0_3, "handler"),
@@ -88,13 +93,18 @@ class Route:
     path_prefix: str | None = None
 
 
-def missing_interfaces(declared: Iterable[WitInterface]) -> list[str]:
+def imports_of(settings: Settings) -> tuple[WitInterface, ...]:
+    """Return what components may import on a host with these settings."""
+    return (*IMPORTS, WEBGPU) if settings.wasi_webgpu else IMPORTS
+
+
+def missing_interfaces(declared: Iterable[WitInterface], imports: Sequence[WitInterface] = IMPORTS) -> list[str]:
     """Return the declared interfaces that neither side of this host has, as `namespace:package/interface@version`."""
     return [
         name
         for entry in declared
         for interface, name in zip(entry.interfaces or ("",), names_of(entry), strict=True)
-        if not _has(entry, interface)
+        if not _has(entry, interface, imports)
     ]
 
 
@@ -104,12 +114,12 @@ def names_of(entry: WitInterface) -> list[str]:
     return [f"{package}/{interface}{version}" for interface in entry.interfaces] or [f"{package}{version}"]
 
 
-def _has(entry: WitInterface, interface: str) -> bool:
+def _has(entry: WitInterface, interface: str, imports: Sequence[WitInterface]) -> bool:
     return any(
         (own.namespace, own.package) == (entry.namespace, entry.package)
         and (not interface or interface in own.interfaces)
         and (not entry.version or is_compatible(entry.version, own.version))
-        for own in (*IMPORTS, *EXPORTS)
+        for own in (*imports, *EXPORTS)
     )
 
 

@@ -212,6 +212,9 @@ class Settings(BaseSettings):
     """Workloads may reach the ports of this machine's loopback that their allowedHostLoopbackPorts name, at
     host.wasmcloud.internal."""
 
+    wasi_webgpu: bool = False
+    """Offer this machine's GPU to workloads that ask for wasi:webgpu in their hostInterfaces."""
+
     deny_private_ranges: bool = False
     """Workloads never reach private addresses (RFC 1918, 100.64/10, ULA), whatever their rules say."""
 

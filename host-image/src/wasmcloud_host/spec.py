@@ -11,7 +11,7 @@ from wasmcloud_api.names import WorkloadId
 from wasmcloud_api.wire import Component, LocalResources, Service, WitInterface, Workload
 
 from wasmcloud_host.artifacts import Artifact
-from wasmcloud_host.interfaces import Route, missing_interfaces, names_of, route_of
+from wasmcloud_host.interfaces import IMPORTS, Route, missing_interfaces, names_of, route_of
 from wasmcloud_host.plugins.keyvalue.entries import Entry, entries_of
 from wasmcloud_host.settings import Settings
 
@@ -35,6 +35,7 @@ def engine_settings_of(settings: Settings) -> str:
             "allow_special_ranges": not settings.deny_special_ranges,
             "deny_private_ranges": settings.deny_private_ranges,
             "allow_host_loopback": settings.allow_host_loopback,
+            "webgpu": settings.wasi_webgpu,
             "http_tls_cert_path": _text(settings.tls_cert_path),
             "http_tls_key_path": _text(settings.tls_key_path),
             "http_tls_ca_path": _text(settings.tls_ca_path),
@@ -50,7 +51,7 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def check(workload: Workload) -> None:
+def check(workload: Workload, imports: Sequence[WitInterface] = IMPORTS) -> None:
     """Raise SpecError for what this host doesn't offer: better no workload than one that lacks a part."""
     world = workload.wit_world
     if workload.volumes:
@@ -65,7 +66,7 @@ def check(workload: Workload) -> None:
     names = [component.name for component in world.components]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(f"two components of the workload are called {twice[0]!r}")
-    if missing := missing_interfaces(world.host_interfaces):
+    if missing := missing_interfaces(world.host_interfaces, imports):
         raise SpecError(f"this host does not offer {', '.join(missing)}, which hostInterfaces asks for")
     _route(workload)
 

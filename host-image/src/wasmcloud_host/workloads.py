@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from wasmcloud_api.names import WorkloadId
-from wasmcloud_api.wire import Component, LocalResources, Service, Workload, WorkloadState, WorkloadStatus
+from wasmcloud_api.wire import Component, LocalResources, Service, WitInterface, Workload, WorkloadState, WorkloadStatus
 from wasmcloud_engine import Engine, EngineError
 
 from wasmcloud_host.artifacts import Artifact, Artifacts, Image, PullError
+from wasmcloud_host.interfaces import IMPORTS
 from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
 from wasmcloud_host.spec import SERVICE_NAME, SpecError, buckets_of, check, spec_of
 from wasmcloud_host.telemetry import event
@@ -70,12 +71,18 @@ class Workloads:
     """All workloads of this host, by id. Its methods may run at the same time for the same id."""
 
     def __init__(
-        self, engine: Engine, artifacts: Artifacts, keyvalue: KeyValuePlugin, max_count: int | None = None
+        self,
+        engine: Engine,
+        artifacts: Artifacts,
+        keyvalue: KeyValuePlugin,
+        max_count: int | None = None,
+        imports: Sequence[WitInterface] = IMPORTS,
     ) -> None:
         self._engine = engine
         self._artifacts = artifacts
         self._keyvalue = keyvalue
         self._max_count = max_count
+        self._imports = imports
         self._entries: dict[WorkloadId, _Entry] = {}
         self._is_draining = False
         self._changed = asyncio.Event()
@@ -200,7 +207,7 @@ class Workloads:
         event(log, name, level=logging.INFO if is_running else logging.WARNING, **fields, message=message)
 
     async def _bring_up(self, workload_id: WorkloadId, workload: Workload, entry: _Entry) -> None:
-        check(workload)
+        check(workload, self._imports)
         entries = buckets_of(workload)
         try:
             self._keyvalue.check(entries)

@@ -18,6 +18,7 @@ from wasmcloud_host.artifacts import Artifacts
 from wasmcloud_host.control import Control
 from wasmcloud_host.heartbeat import Load, Profile, heartbeat_of
 from wasmcloud_host.identity import Identity
+from wasmcloud_host.interfaces import IMPORTS
 from wasmcloud_host.machine import Figures, this_platform
 from wasmcloud_host.plugins.keyvalue.plugin import KeyValuePlugin
 from wasmcloud_host.workloads import Workloads
@@ -30,6 +31,7 @@ PROFILE = Profile(
     started_at=datetime.now(UTC),
     platform=this_platform(),
     http_port=8000,
+    imports=IMPORTS,
 )
 
 COMMANDS = ("heartbeat", "workload.start", "workload.stop", "workload.status", "workload.list")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from wasmcloud_api.wire import WitInterface
-from wasmcloud_host.interfaces import Route, is_compatible, missing_interfaces, route_of
+from wasmcloud_host.interfaces import Route, imports_of, is_compatible, missing_interfaces, route_of
+from wasmcloud_host.settings import Settings
 
 
 def declared(text: str, *, config: dict[str, str] | None = None) -> WitInterface:
@@ -53,6 +54,12 @@ def test_wasi_is_here(text: str) -> None:
 )
 def test_what_is_not_here_is_named(text: str, missing: list[str]) -> None:
     assert missing_interfaces([declared("wasi:http/types"), declared(text)]) == missing
+
+
+def test_the_gpu_is_here_on_hosts_that_were_told_to_offer_it() -> None:
+    gpu = declared("wasi:webgpu/webgpu@0.3.0-rc.2")
+    assert missing_interfaces([gpu], imports_of(Settings(wasi_webgpu=True))) == []
+    assert missing_interfaces([gpu], imports_of(Settings())) == ["wasi:webgpu/webgpu@0.3.0-rc.2"]
 
 
 @pytest.mark.parametrize(

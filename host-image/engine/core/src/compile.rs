@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 use wasmtime::component::Component;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::artifact::{check_is_component, describe_refused, digest_of};
 use crate::cache::Cache;
@@ -28,6 +28,12 @@ const MOST_CORE_INSTANCES: u32 = 200;
 const MOST_TABLES: u32 = 200;
 const MOST_MEMORIES: u32 = 50;
 
+/// Proposals that wasmtime turns on when a crate beside ours has it built with them: garbage collection with what rests on it, and shared
+/// memories. They stay off in every build, which also keeps compiled code good for each of them.
+const NOT_OFFERED: WasmFeatures = WasmFeatures::GC_TYPES
+    .union(WasmFeatures::EXCEPTIONS)
+    .union(WasmFeatures::THREADS);
+
 /// The engines of wasmtime, made for many short-lived instances. A component of WASI 0.2 alone is called without what
 /// concurrent calls into one instance need, which costs it nearly a third less; 0.3 can't do without.
 #[derive(Clone)]
@@ -40,6 +46,9 @@ impl Engines {
     /// # Errors
     /// `internal` when this machine can't run them.
     pub fn new(max_instances: u32) -> Result<Self> {
+        // Compiled in by the crate of WebGPU. Where RUST_BACKTRACE is set, they took nearly half of the requests of 0.3.
+        #[cfg(feature = "webgpu")]
+        wasmtime::error::disable_backtrace();
         Ok(Self {
             plain: wasm_engine(max_instances, false)?,
             concurrent: wasm_engine(max_instances, true)?,
@@ -76,6 +85,7 @@ fn wasm_engine(max_instances: u32, is_concurrent: bool) -> Result<Engine> {
     config
         .concurrency_support(is_concurrent)
         .wasm_component_model_async(is_concurrent)
+        .wasm_features(NOT_OFFERED, false)
         .epoch_interruption(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(|e| EngineError::internal(format!("WebAssembly can't be run here: {e:#}")))
@@ -312,6 +322,31 @@ fn sum_of(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_build_refuses_what_some_could_run() {
+        const HEAD: &[u8] = b"\0asm\x01\0\0\0";
+        let engines = Engines::new(10).unwrap();
+        for (proposal, sections) in [
+            ("threads: a shared memory", b"\x05\x04\x01\x03\x01\x01".as_slice()),
+            ("garbage collection: a struct", b"\x01\x03\x01\x5f\x00"),
+            (
+                "exceptions: a tag",
+                b"\x01\x04\x01\x60\x00\x00\x0d\x03\x01\x00\x00",
+            ),
+        ] {
+            let module = [HEAD, sections].concat();
+            for engine in [&engines.plain, &engines.concurrent] {
+                assert!(wasmtime::Module::validate(engine, &module).is_err(), "{proposal}");
+            }
+            let mut all = Config::new();
+            all.wasm_features(NOT_OFFERED, true);
+            // Where it can be turned on, the module is a good one.
+            if let Ok(able) = Engine::new(&all) {
+                wasmtime::Module::validate(&able, &module).unwrap_or_else(|e| panic!("{proposal}: {e:#}"));
+            }
+        }
+    }
 
     #[test]
     fn a_component_leaves_half_of_the_pool_to_others() {

@@ -106,6 +106,10 @@ impl Engine {
             // No workload can take every instance of the host.
             most_in_flight: (self.workbench.seats.most / 2).max(1),
         };
+        let providers = Providers {
+            gpus: self.workbench.gpus(&spec.host_interfaces),
+            ..providers
+        };
         let workload = Workload::new(spec, providers, limits);
         let Some(claim) = self.claim(&workload)? else {
             return Ok(());

@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::compile::Compiled;
 use crate::http::egress::Egress;
 use crate::interfaces::Providers;
+use crate::interfaces::webgpu::{self, Gpu, Gpus};
 use crate::net::sockets::{self, Reach};
 use crate::net::view::Notes;
 use crate::output::{Output, Stream};
@@ -36,6 +37,8 @@ pub struct Guest {
     pub socket_notes: Notes,
     pub config: Arc<ComponentSpec>,
     pub providers: Providers,
+    /// After `table`, whose resources stand for some of it.
+    pub gpu: Option<Gpu>,
     http: WasiHttpCtx,
     egress: Egress,
     memory: MemoryLimit,
@@ -64,6 +67,7 @@ impl Guest {
             socket_notes: Notes::default(),
             config: spec.clone(),
             providers: around.providers.clone(),
+            gpu: around.providers.gpus.as_ref().map(Gpus::gpu),
             http: http_context(),
             egress: egress.clone(),
             memory: MemoryLimit {
@@ -218,7 +222,12 @@ pub struct Surroundings {
 impl Surroundings {
     fn most_instances(&self) -> usize {
         let of_host = u32::try_from(self.seats.most).unwrap_or(u32::MAX);
-        self.compiled.most_instances(of_host) as usize
+        let most = self.compiled.most_instances(of_host) as usize;
+        if self.providers.gpus.is_some() {
+            most.min(webgpu::MOST_INSTANCES)
+        } else {
+            most
+        }
     }
 
     /// What a store of its own starts with.
@@ -311,6 +320,10 @@ impl Instances {
 
     /// Requests that an instance has at once.
     pub fn most_at_once(&self) -> usize {
+        // While one request waits for the GPU, nothing else goes on in its instance.
+        if self.blocks() {
+            return 1;
+        }
         match (
             &self.pre,
             self.around.spec.pool_size,
@@ -320,6 +333,11 @@ impl Instances {
             (ProxyPre::P3(_), _, 0) => DEFAULT_CONCURRENCY,
             (ProxyPre::P3(_), _, most) => most as usize,
         }
+    }
+
+    /// Whether calls of the guest hold up the thread that they are made on.
+    pub fn blocks(&self) -> bool {
+        self.around.providers.gpus.is_some()
     }
 
     pub fn has_seat(&self) -> bool {

@@ -1,5 +1,8 @@
 //! Runs WebAssembly components behind one HTTP listener. Knows nothing of Python.
 
+// The types of wgpu are nested deeply, and an instance's store holds some.
+#![recursion_limit = "256"]
+
 mod artifact;
 mod cache;
 mod compile;

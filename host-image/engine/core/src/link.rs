@@ -56,7 +56,7 @@ impl Links {
         } else {
             self.concurrent.clone()
         };
-        interfaces::add_to_linker(&mut linker, declared, providers)
+        interfaces::add_to_linker(&mut linker, !is_plain, declared, providers)
             .map_err(|e| EngineError::internal(format!("the interfaces asked for can't be linked: {e:#}")))?;
         linker.instantiate_pre(component).map_err(|error| {
             let imports = component.component_type();

@@ -12,6 +12,8 @@ use crate::http::connect::Tls;
 use crate::http::drive::CpuShare;
 use crate::http::egress::Egress;
 use crate::instance::{Instances, Seats, Surroundings};
+use crate::interfaces::is_declared;
+use crate::interfaces::webgpu::{self, Gpus};
 use crate::link::{self, Links};
 use crate::net::lists::{self, AllowLists};
 use crate::net::loopback::Loopback;
@@ -28,6 +30,7 @@ pub struct Workbench {
     pub compiler: Arc<Compiler>,
     pub seats: Arc<Seats>,
     links: Links,
+    gpus: Option<Gpus>,
     tls: Tls,
     default_hosts: Vec<HostRule>,
     policy: AddressPolicy,
@@ -44,6 +47,7 @@ impl Workbench {
             compiler,
             seats: Seats::new(settings.max_instances as usize),
             links: Links::new(engines)?,
+            gpus: settings.webgpu.then(Gpus::open).transpose()?,
             tls: Tls::new(settings.http_client_ca_path.as_deref())?,
             default_hosts: parse_default_hosts(&settings.default_allowed_hosts)?,
             policy: AddressPolicy {
@@ -54,6 +58,13 @@ impl Workbench {
             default_memory_limit_mb: settings.default_memory_limit_mb,
             request_timeout: settings.request_timeout(),
         })
+    }
+
+    /// The GPUs of this machine, for a workload that asks for them.
+    pub fn gpus(&self, declared: &[String]) -> Option<Gpus> {
+        self.gpus
+            .clone()
+            .filter(|_| is_declared(webgpu::INTERFACE, declared))
     }
 
     /// Compiles and links all that the workload consists of, and starts its service.

@@ -1,16 +1,17 @@
 //! A service: a component that runs as long as its workload does, and is started again in a fresh instance when it fails.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use wasmtime_wasi::I32Exit;
 
 use crate::http::call::{Outcome, describe_trap};
-use crate::http::drive::{CpuShare, Metered};
+use crate::http::drive::{CpuShare, Heavy, Metered};
 use crate::instance::Surroundings;
 use crate::link::Command;
 use crate::log::say;
@@ -24,7 +25,7 @@ const STEADY: Duration = Duration::from_secs(60);
 /// A service at work; dropping it ends the service.
 pub struct Service {
     progress: Arc<Progress>,
-    task: AbortHandle,
+    task: Heavy<Outcome>,
 }
 
 impl Service {
@@ -34,27 +35,22 @@ impl Service {
         let progress = Arc::new(Progress::default());
         let percent = around.spec.cpu_limit.filter(|percent| *percent > 0);
         let share = percent.map(|percent| Arc::new(CpuShare::new(percent)));
+        let blocks = around.providers.gpus.is_some();
         let program = Program { command, around };
         let keeper = keep_running(program, progress.clone(), max_restarts);
-        let task = heavy.spawn(Metered::new(Box::pin(keeper), share)).abort_handle();
+        let task = Heavy::start(Metered::new(Box::pin(keeper), share), heavy, blocks);
         Self { progress, task }
     }
 
     /// Ends it where it stands.
     pub fn end(&self) {
-        self.task.abort();
+        self.task.end();
     }
 
     /// How it is, in the shape that the README shows.
     pub fn to_json(&self) -> Value {
         let now = self.progress.now();
         json!({"state": now.state.name(), "restarts": now.restarts, "message": now.message})
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -164,9 +160,12 @@ impl Program {
         let around = &self.around;
         let seat = around.seats.take().ok_or("finds no free instance on this host")?;
         let mut store = around.guest().into_store(around.compiled.component().engine());
-        let ended = self.command.run(&mut store).await;
+        // A host interface that has a fault is no reason to leave the service neither running nor ended.
+        let ended = AssertUnwindSafe(self.command.run(&mut store))
+            .catch_unwind()
+            .await;
         drop((store, seat));
-        match ended {
+        match ended.map_err(|_| "met a fault of a host interface")? {
             Ok(Ok(())) => Ok(()),
             Ok(Err(())) => Err("ended with a failure".into()),
             Err(error) => match error.downcast_ref::<I32Exit>() {

@@ -36,6 +36,8 @@ pub struct EngineSettings {
     pub deny_private_ranges: bool,
     #[serde(default)]
     pub allow_host_loopback: bool,
+    #[serde(default)]
+    pub webgpu: bool,
     pub http_tls_cert_path: Option<PathBuf>,
     pub http_tls_key_path: Option<PathBuf>,
     pub http_tls_ca_path: Option<PathBuf>,

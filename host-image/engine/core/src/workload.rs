@@ -161,7 +161,7 @@ impl Workload {
             Some(crew) => Drive::Shared(crew.serve(request, answer)),
             None => {
                 let guest = Box::pin(run(instances.clone(), request, answer));
-                Drive::new(guest, share.clone(), heavy.clone())
+                Drive::new(guest, share.clone(), heavy.clone(), instances.blocks())
             }
         };
         let waiting = Waiting {

@@ -1,5 +1,8 @@
 //! The engine as Python sees it; what it means is in `wasmcloud_engine.pyi`.
 
+// As in the core, whose types are awaited here.
+#![recursion_limit = "256"]
+
 mod bridge;
 mod called;
 mod keyvalue;
@@ -77,6 +80,7 @@ impl PyEngine {
         let keyvalue = keyvalue.map(PyKeyValue::new).transpose()?;
         let providers = Providers {
             keyvalue: keyvalue.map(|keyvalue| Arc::new(keyvalue) as _),
+            ..Providers::default()
         };
         self.coroutine(py, async move { engine.start_workload(spec?, providers).await })
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::call::{End, Outcome};
 use crate::crew::Ticket;
@@ -26,24 +27,54 @@ pub enum Drive {
         used: Duration,
         heavy: Handle,
     },
-    Heavy(Heavy),
+    Heavy(Heavy<End>),
     /// At work in an instance that serves others too; dropping it gives up this request alone.
     Shared(Ticket),
 }
 
-/// A guest that was handed over.
-pub struct Heavy(JoinHandle<End>);
+/// A guest that was handed over to the heavy threads; dropping it ends the guest.
+pub struct Heavy<T> {
+    task: JoinHandle<Option<T>>,
+    ending: CancellationToken,
+}
 
-impl Drop for Heavy {
+impl<T: Send + 'static> Heavy<T> {
+    /// One whose calls hold up its thread gets a thread of its own: they are few, and others would wait behind it.
+    pub fn start(guest: Metered<T>, heavy: &Handle, blocks: bool) -> Self {
+        let ending = CancellationToken::new();
+        let (on, end) = (heavy.clone(), ending.clone());
+        let task = if blocks {
+            heavy.spawn_blocking(move || on.block_on(end.run_until_cancelled(guest)))
+        } else {
+            heavy.spawn(async move { Some(guest.await) })
+        };
+        Self { task, ending }
+    }
+}
+
+impl<T> Heavy<T> {
+    /// Ends it where it stands; where it holds up its thread, when it no longer does.
+    pub fn end(&self) {
+        self.task.abort();
+        self.ending.cancel();
+    }
+}
+
+impl<T> Drop for Heavy<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        self.end();
     }
 }
 
 impl Drive {
-    pub fn new(guest: GuestFuture<End>, share: Option<Arc<CpuShare>>, heavy: Handle) -> Self {
+    /// `blocks`: calls of the guest hold up the thread that they are made on.
+    pub fn new(guest: GuestFuture<End>, share: Option<Arc<CpuShare>>, heavy: Handle, blocks: bool) -> Self {
+        let guest = Metered::new(guest, share);
+        if blocks {
+            return Drive::Heavy(Heavy::start(guest, &heavy, true));
+        }
         Drive::Here {
-            guest: Metered::new(guest, share),
+            guest,
             used: Duration::ZERO,
             heavy,
         }
@@ -62,13 +93,14 @@ impl Future for Drive {
                 return polled.map(|end| end.outcome);
             }
             let guest = std::mem::replace(guest, Metered::over());
-            let task = heavy.spawn(guest);
-            *self = Drive::Heavy(Heavy(task));
+            let moved = Heavy::start(guest, heavy, false);
+            *self = Drive::Heavy(moved);
         }
         match &mut *self {
             Drive::Here { .. } => unreachable!("it was handed over above"),
-            Drive::Heavy(Heavy(task)) => Poll::Ready(match ready!(Pin::new(task).poll(cx)) {
-                Ok(end) => end.outcome,
+            Drive::Heavy(Heavy { task, .. }) => Poll::Ready(match ready!(Pin::new(task).poll(cx)) {
+                Ok(Some(end)) => end.outcome,
+                Ok(None) => unreachable!("it ends its guest only when it is dropped"),
                 Err(error) => Outcome::Trapped(format!("the guest's task ended: {error}")),
             }),
             Drive::Shared(ticket) => Pin::new(ticket).poll(cx),
@@ -200,7 +232,7 @@ mod tests {
             .worker_threads(1)
             .build()
             .unwrap();
-        let mut drive = Drive::new(guest, None, heavy.handle().clone());
+        let mut drive = Drive::new(guest, None, heavy.handle().clone(), false);
         assert!(matches!((&mut drive).await, Outcome::Full));
         assert!(matches!(drive, Drive::Heavy(_)));
         heavy.shutdown_background();

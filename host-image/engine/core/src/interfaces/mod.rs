@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod keyvalue;
+pub mod webgpu;
 
 use std::sync::Arc;
 
@@ -14,53 +15,72 @@ use crate::instance::Guest;
 #[derive(Clone, Default)]
 pub struct Providers {
     pub keyvalue: Option<Arc<dyn keyvalue::KeyValue>>,
+    /// The engine's own, for workloads that asked.
+    pub gpus: Option<webgpu::Gpus>,
 }
 
 /// An interface that this engine has for those who ask.
 struct Offer {
     name: &'static str,
     version: &'static str,
+    /// Its functions are of WASI 0.3's kind, so only the engine for that links it.
+    is_concurrent: bool,
     is_provided: fn(&Providers) -> bool,
     add_to_linker: fn(&mut Linker<Guest>) -> wasmtime::Result<()>,
 }
 
-const OFFERS: [Offer; 4] = [
+const OFFERS: [Offer; 5] = [
     Offer {
         name: "wasi:config/store",
         version: "0.2.0-rc.1",
+        is_concurrent: false,
         is_provided: |_| true,
         add_to_linker: config::add_to_linker,
     },
     Offer {
         name: "wasi:keyvalue/store",
         version: "0.2.0-draft",
+        is_concurrent: false,
         is_provided: |providers| providers.keyvalue.is_some(),
         add_to_linker: keyvalue::add_store_to_linker,
     },
     Offer {
         name: "wasi:keyvalue/atomics",
         version: "0.2.0-draft",
+        is_concurrent: false,
         is_provided: |providers| providers.keyvalue.is_some(),
         add_to_linker: keyvalue::add_atomics_to_linker,
     },
     Offer {
         name: "wasi:keyvalue/batch",
         version: "0.2.0-draft",
+        is_concurrent: false,
         is_provided: |providers| providers.keyvalue.is_some(),
         add_to_linker: keyvalue::add_batch_to_linker,
     },
+    Offer {
+        name: webgpu::INTERFACE,
+        version: "0.3.0-rc.2",
+        is_concurrent: true,
+        is_provided: |providers| providers.gpus.is_some(),
+        add_to_linker: webgpu::add_to_linker,
+    },
 ];
 
-/// Links what the workload asked for and somebody provides.
+/// Links what the workload asked for and somebody provides. `is_concurrent`: for the engine that runs WASI 0.3.
 ///
 /// # Errors
 /// What wasmtime says when an interface can't be linked; that is a fault of this engine.
 pub fn add_to_linker(
     linker: &mut Linker<Guest>,
+    is_concurrent: bool,
     declared: &[String],
     providers: &Providers,
 ) -> wasmtime::Result<()> {
-    for offer in &OFFERS {
+    for offer in OFFERS
+        .iter()
+        .filter(|offer| is_concurrent || !offer.is_concurrent)
+    {
         if is_declared(offer.name, declared) && (offer.is_provided)(providers) {
             (offer.add_to_linker)(linker)?;
         }
