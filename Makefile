@@ -16,6 +16,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ENGINE := host-image/engine
 ENGINE_SOURCES := $(shell find $(ENGINE) -name target -prune -o -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.wit' -o -name '*.pyi' \) -print) $(ENGINE)/Cargo.lock
+# The engine for `make test-webgpu`, which is not the one in .venv.
+GPU_ENGINE := $(CACHE)/webgpu-engine
 PACKAGES := api operator host-image cli
 PACKAGE_FILES := $(PACKAGES:%=%/pyproject.toml)
 # Tests that a busy machine doesn't hurt: they run two at a time. The others have the machine to themselves.
@@ -44,6 +46,14 @@ test-engine: own-build ground ## The engine's own tests (Rust)
 test-python: $(VENV)/.engine ground ## All Python tests, on real parts (ARGS="-k name" picks some)
 	$(if $(ARGS),,$(BIN)/python -m pytest --numprocesses 2 $(TIMELESS))
 	$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(TIMELESS:%=--deselect=%/))
+
+.PHONY: test-webgpu
+test-webgpu: $(VENV)/.engine ## WebGPU: an engine built with it, on a GPU made of software (first time 10 to 15 minutes)
+	@tests/ground/fetch-vulkan >/dev/null
+	rm -rf "$(GPU_ENGINE)"
+	$(BIN)/maturin build --quiet --release --locked --features webgpu -m $(ENGINE)/python/Cargo.toml --interpreter $(BIN)/python --out "$(GPU_ENGINE)"
+	$(BIN)/python -m pip install --quiet --no-deps --target "$(GPU_ENGINE)/site" "$(GPU_ENGINE)"/*.whl
+	PYTHONPATH="$(GPU_ENGINE)/site" $(BIN)/python -m pytest -m webgpu host-image/tests/agent/test_webgpu.py $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.packages ## The operator on virtual time: thousands of seeds of faults
@@ -97,7 +107,6 @@ ground: require-go ## Build what the tests stand on: a Kubernetes control plane,
 	@tests/ground/build-registry >/dev/null
 	@tests/ground/build-helm >/dev/null
 	@tests/ground/fetch-crds >/dev/null
-	@tests/ground/fetch-vulkan >/dev/null
 
 .PHONY: clean
 clean: ## Remove .venv and caches in the checkout (builds in the user's cache stay)
@@ -147,7 +156,7 @@ test-chart: $(VENV)/.packages require-go ## The chart: a real API server judges 
 	$(BIN)/python -m pytest tests/chart $(ARGS)
 
 .PHONY: images
-images: $(VENV)/.engine ## Build the images of operator and host (BASE_IMAGE=... TAG=...)
+images: $(VENV)/.engine ## Build the images of operator and host (BASE_IMAGE=... TAG=... WEBGPU=1)
 	@images/build
 
 .PHONY: e2e

@@ -11,7 +11,17 @@ from ground.vulkan import no_gpu, software_gpu
 from ground.wait import eventually
 
 from .conftest import StartHost
-from .driver import Host, Json, Operator, component, get, http_interface, said_in_log, start_request
+from .driver import (
+    Host,
+    Json,
+    Operator,
+    component,
+    get,
+    host_process,
+    http_interface,
+    said_in_log,
+    start_request,
+)
 
 WEBGPU = {"namespace": "wasi", "package": "webgpu", "version": "0.3.0-rc.2", "interfaces": ["webgpu"]}
 
@@ -34,6 +44,7 @@ async def ask(host: Host, path: str, name: str = "gpu") -> tuple[int, str]:
     return await asyncio.to_thread(get, host.http_port, path, f"{name}.localhost")
 
 
+@pytest.mark.webgpu
 @pytest.mark.usefixtures("_software_gpu")
 @pytest.mark.parametrize("pool_size", [0, 1])
 async def test_a_guest_computes_on_the_gpu(start_host: StartHost, operator: Operator, pool_size: int) -> None:
@@ -48,6 +59,7 @@ async def test_a_guest_computes_on_the_gpu(start_host: StartHost, operator: Oper
     assert await ask(host, "/double?number=4") == (200, "[2, 4, 6, 8]")
 
 
+@pytest.mark.webgpu
 async def test_where_there_is_no_gpu_the_guest_hears_it(
     start_host: StartHost, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +79,19 @@ async def test_a_host_that_was_not_told_to_does_not_offer_it(start_host: StartHo
     assert "does not offer wasi:webgpu/webgpu@0.3.0-rc.2, which hostInterfaces asks for" in message
 
 
+def test_a_build_without_it_refuses_the_flag(tmp_path: Path) -> None:
+    process = host_process(
+        tmp_path, "host", {"wasi-webgpu": [], "oci-cache-dir": str(tmp_path), "http-addr": "127.0.0.1:0"}
+    )
+    process.start()
+    assert process.exit_code() == 1
+    sentence = (
+        "this host was built without WebGPU: leave --wasi-webgpu out, or build its engine with the feature webgpu"
+    )
+    assert process.log.read_text() == f"wasmcloud-host: {sentence}\n"
+
+
+@pytest.mark.webgpu
 @pytest.mark.usefixtures("_software_gpu")
 async def test_a_workload_that_did_not_ask_gets_none(start_host: StartHost, operator: Operator) -> None:
     host = await start_host(wasi_webgpu=[])
@@ -75,6 +100,7 @@ async def test_a_workload_that_did_not_ask_gets_none(start_host: StartHost, oper
     assert "which the workload did not ask for: add it to hostInterfaces" in message
 
 
+@pytest.mark.webgpu
 @pytest.mark.usefixtures("_software_gpu")
 async def test_a_component_that_needs_none_runs_in_a_workload_that_asked(
     start_host: StartHost, operator: Operator
@@ -85,6 +111,7 @@ async def test_a_component_that_needs_none_runs_in_a_workload_that_asked(
     assert await ask(host, "/", "plain") == (200, "hello from http-p2\n")
 
 
+@pytest.mark.webgpu
 @pytest.mark.usefixtures("_software_gpu")
 async def test_what_an_instance_leaves_on_the_gpu_is_freed(start_host: StartHost, operator: Operator) -> None:
     host = await start_host(wasi_webgpu=[])
@@ -107,6 +134,7 @@ def resident_mib(host: Host) -> int:
     return int(found[1]) // 1024
 
 
+@pytest.mark.webgpu
 @pytest.mark.usefixtures("_software_gpu")
 async def test_a_gpu_that_computes_for_long_holds_up_nobody_else(start_host: StartHost, operator: Operator) -> None:
     host = await start_host(wasi_webgpu=[], request_timeout="2")
@@ -119,6 +147,7 @@ async def test_a_gpu_that_computes_for_long_holds_up_nobody_else(start_host: Sta
     assert {(await task)[0] for task in slow} == {504}
 
 
+@pytest.mark.webgpu
 @pytest.mark.usefixtures("_software_gpu")
 async def test_what_the_interface_lacks_ends_the_request_alone(start_host: StartHost, operator: Operator) -> None:
     host = await start_host(wasi_webgpu=[])

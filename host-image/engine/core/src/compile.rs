@@ -46,7 +46,7 @@ impl Engines {
     /// # Errors
     /// `internal` when this machine can't run them.
     pub fn new(max_instances: u32) -> Result<Self> {
-        // Compiled in by the crate of WebGPU. Where RUST_BACKTRACE is set, they took nearly half of the requests of 0.3.
+        // Compiled in by the crate of WebGPU. Where RUST_BACKTRACE is set they cost nearly half of the requests/s of 0.3.
         #[cfg(feature = "webgpu")]
         wasmtime::error::disable_backtrace();
         Ok(Self {

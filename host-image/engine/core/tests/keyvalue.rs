@@ -127,6 +127,7 @@ fn asking_for(id: &str, interfaces: &[&str]) -> Value {
 fn served_by(cabinet: &Arc<Cabinet>) -> Providers {
     Providers {
         keyvalue: Some(cabinet.clone()),
+        ..Providers::default()
     }
 }
 
