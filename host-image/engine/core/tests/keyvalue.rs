@@ -180,6 +180,15 @@ async fn a_megabyte_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_call_carries_what_would_take_the_host_s_memory() {
+    let cabinet = Arc::new(Cabinet::default());
+    let ground = started(&cabinet, json!({})).await;
+    assert_eq!(said(&ground, "/set-big?key=a&bytes=34603008").await.0, 500);
+    assert_eq!(said(&ground, "/exists?key=a").await, ok("false\n"));
+    assert_eq!(said(&ground, "/set-big?key=a&bytes=31457280").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_are_the_interface_s_own() {
     let ground = started(&Arc::default(), json!({})).await;
     for (bucket, text) in [
