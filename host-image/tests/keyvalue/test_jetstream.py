@@ -163,9 +163,9 @@ async def test_those_who_wait_for_their_turn_wait_no_longer(
     os.kill(data_nats.process.pid, signal.SIGSTOP)
     try:
         started_s = asyncio.get_running_loop().time()
-        done = await asyncio.gather(*(bucket.increment("n", 1) for _ in range(4)), return_exceptions=True)
+        done = await asyncio.gather(*(bucket.increment("n", 1) for _ in range(10)), return_exceptions=True)
         took_s = asyncio.get_running_loop().time() - started_s
     finally:
         os.kill(data_nats.process.pid, signal.SIGCONT)
     assert {str(each) for each in done} == {"NATS did not answer within 1 s"}
-    assert took_s < 3
+    assert took_s < 6  # and not 10
