@@ -12,6 +12,7 @@ from wasmcloud_operator.adapters.memory_store import MemoryStore
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.decide.references import Credentials
+from wasmcloud_operator.decide.schedule import Rules
 from wasmcloud_operator.engine.engine import Engine
 from wasmcloud_operator.engine.options import Options
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _HOST_NAMESPACE = "wasmcloud"
 _CONFIG_INTERVAL_S = 0.5
 """Reading ConfigMaps and Secrets again costs nothing here, so a changed one rolls in at once."""
+_RULES = Rules(cpu_backpressure_percent=100, memory_backpressure_percent=100)
+"""All hosts are on this machine, so one that seems busier than another has only looked a moment later."""
 
 
 class _Registry:
@@ -59,7 +62,7 @@ class ControlPlane:
             NatsBus(NatsOptions(nats_url)),
             self._registry,
             clock,
-            Options(host_namespace=_HOST_NAMESPACE, config_interval_s=_CONFIG_INTERVAL_S),
+            Options(host_namespace=_HOST_NAMESPACE, rules=_RULES, config_interval_s=_CONFIG_INTERVAL_S),
         )
 
     async def run(self) -> None:
