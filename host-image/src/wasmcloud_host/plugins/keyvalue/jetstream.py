@@ -111,14 +111,22 @@ class Store:
             await self._kv.delete(encoded(key))
 
 
+class _Connected:
+    """What lasts as long as one connection."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.jetstream = client.jetstream(timeout=WITHIN_S)
+        self.reading = asyncio.Semaphore(max(1, UNREAD_BYTES // client.max_payload))
+        self.open: dict[str, KeyValue] = {}
+
+
 class JetStreamBuckets:
     """Opens buckets over one connection."""
 
     def __init__(self, connection: NatsConnection) -> None:
         self._connection = connection
-        self._client: Client | None = None
-        self._reading = asyncio.Semaphore()
-        self._open: dict[str, KeyValue] = {}
+        self._now: _Connected | None = None
         self._counting: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def bucket(self, name: str) -> JetStreamBucket:
@@ -128,18 +136,17 @@ class JetStreamBuckets:
     async def store(self, name: str, *, makes: bool) -> Store:
         """Return the bucket as it is reached now. Raises BucketNotFoundError, and what else nats-py has to say."""
         client = await self._connection.client()
-        if client is not self._client:
-            self._client = client
-            self._reading = asyncio.Semaphore(max(1, UNREAD_BYTES // client.max_payload))
-            self._open.clear()
-        jetstream = client.jetstream(timeout=WITHIN_S)
-        if name not in self._open:
-            self._open[name] = await _opened(jetstream, name, makes=makes)
-        return Store(client, jetstream, self._open[name], self._reading)
+        now = self._now
+        if now is None or now.client is not client:
+            now = self._now = _Connected(client)
+        if name not in now.open:
+            now.open[name] = await _opened(now.jetstream, name, makes=makes)
+        return Store(client, now.jetstream, now.open[name], now.reading)
 
     def forget(self, name: str) -> None:
         """Look for the bucket anew when it is next used: somebody may have deleted it."""
-        self._open.pop(name, None)
+        if self._now is not None:
+            self._now.open.pop(name, None)
 
     def counting(self, bucket: str, key: str) -> asyncio.Lock:
         """Return what makes the increments of this host queue, so that only hosts have to compete."""
