@@ -20,8 +20,9 @@ ENGINE_SOURCES := $(shell find $(ENGINE) -name target -prune -o -type f \( -name
 GPU_ENGINE := $(CACHE)/webgpu-engine
 PACKAGES := api operator host-image cli
 PACKAGE_FILES := $(PACKAGES:%=%/pyproject.toml)
-# Tests that a busy machine doesn't hurt: they run two at a time. The others have the machine to themselves.
-TIMELESS := api/tests operator/tests/simulation operator/tests/unit tests/chart tests/documents
+# Tests that a busy machine doesn't hurt and that share nothing: they run two at a time. The others have the machine to
+# themselves, those of the documents among them: what a document starts takes `wasmcloud up`'s own port.
+TIMELESS := api/tests operator/tests/simulation operator/tests/unit tests/chart
 
 ##@ Everyday
 

@@ -16,7 +16,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,9 +77,13 @@ def run(block: Block, environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
+class EndedError(Exception):
+    """What was to run in the background has ended: there is nothing to wait for."""
+
+
 @contextmanager
-def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator[None]:
-    """Run its lines for as long as this is entered."""
+def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator[Callable[[], None]]:
+    """Run its lines for as long as this is entered; what is yielded raises `EndedError` once they have ended."""
     with log.open("w") as output:
         process = subprocess.Popen(
             [*_SHELL, block.text],
@@ -89,9 +93,14 @@ def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator
             stderr=output,
             start_new_session=True,
         )
+
+    def must_run() -> None:
+        if process.poll() is not None:
+            raise EndedError(f"{block.document}: ended too early:\n{block.text}{log.read_text()}")
+
     try:
-        yield
-        assert process.poll() is None, f"{block.document}: ended too early:\n{block.text}{log.read_text()}"
+        yield must_run
+        must_run()
     finally:
         # As a terminal does it: Ctrl-C goes to every process of the session.
         if process.poll() is None:
@@ -99,18 +108,31 @@ def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator
         process.wait(WITHIN_S)
 
 
+def run_beside(must_run: Callable[[], None], block: Block, environment: Mapping[str, str], log: Path) -> str:
+    """Run its lines until they succeed, for as long as what they talk to runs and writes to `log`."""
+
+    def attempt() -> str:
+        must_run()
+        return run(block, environment)
+
+    try:
+        return eventually(attempt, within_s=WITHIN_S)
+    except AssertionError as failure:
+        raise AssertionError(f"{failure}\nbeside:\n{log.read_text()}") from None
+
+
 def run_document(document: str, how: str, environment: Mapping[str, str], log: Path) -> None:
     """Run the blocks that are to be run so, in order, and compare what is said to be printed."""
-    printed, patience_s = "", 0
+    printed = ""
     with ExitStack() as background:
+        must_run: Callable[[], None] | None = None
         for block in blocks(document):
             if block.how == f"{how} background":
-                background.enter_context(running(block, environment, log))
-                patience_s = WITHIN_S
+                must_run = background.enter_context(running(block, environment, log))
             elif block.how == how:
-                printed = eventually(lambda block=block: run(block, environment), within_s=patience_s)  # type: ignore[misc]
+                printed = run_beside(must_run, block, environment, log) if must_run else run(block, environment)
                 background.close()
-                patience_s = 0
+                must_run = None
             elif block.language == "text" and printed:
                 assert block.text in printed, f"{document}: it prints\n{printed}"
             else:
