@@ -105,6 +105,8 @@ async fn a_request_over_its_time_does_not_hurt_its_neighbours() {
     let late = in_flight(&ground, "/sleep?ms=60000", 1).await;
     // It waits until the other's time is nearly over, so that it outlives it in the same instance.
     assert_eq!(ground.get("w.test", "/sleep?ms=5000").await.status, 200);
+    // An answer is there a moment before it is counted as given.
+    ground.in_flight_becomes("w", 1).await;
     let neighbour = in_flight(&ground, "/sleep?ms=7000", 1).await;
     all_are(late, 504).await;
     assert_eq!(ground.engine.status()["instances"]["alive"], 1);
