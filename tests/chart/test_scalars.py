@@ -45,9 +45,7 @@ def entries(node: object) -> Iterator[tuple[str, object]]:
 def test_maps_of_strings_take_what_yaml_makes_of_them(judge: ControlPlane) -> None:
     paths = [path for path in string_maps(SCHEMA) if path != "runtime.hostLabels"]
     assert len(paths) > 10
-    given = {
-        f"{path}.{kind}": (path, value, text) for path in paths for kind, (value, text) in AS_TEXT.items()
-    }
+    given = {f"{path}.{kind}": (path, value, text) for path in paths for kind, (value, text) in AS_TEXT.items()}
     values = [nested(path, {name: value}) for name, (path, value, _) in given.items()]
     objects = render(merged(EVERYTHING, *values))
 
@@ -87,33 +85,50 @@ def test_a_tag_that_is_a_number_is_refused(path: str, value: object, tag: str) -
         render(nested(path, value))
 
 
-def test_names_that_yaml_takes_for_something_else_stay_names(judge: ControlPlane) -> None:
+NAMES: JsonObject = {
+    "fullnameOverride": "wasmcloud",
+    "nameOverride": BOOLEAN,
+    "global": {
+        "image": {"pullSecrets": [NUMBER, {"name": OTHER}]},
+        "certificates": {f"{key}SecretName": str(number) for number, key in enumerate(SECRETS, start=123)},
+    },
+    "operator": {"hostNamespaces": [NUMBER], "serviceAccount": {"name": NUMBER}},
+    "nats": {"serviceAccount": {"name": OTHER}, "persistence": {"storageClass": NUMBER}},
+    "runtime": {
+        "hostGroups": [{"name": BOOLEAN, "namespace": OTHER}, {"name": NULL}],
+        "serviceAccount": {"name": BOOLEAN},
+        "http": {"tls": {"certificate": {"secretName": NUMBER}}},
+        "ingress": {"className": NUMBER},
+        "ociCache": {"storageClass": NUMBER},
+    },
+}
+WITH: dict[str, JsonObject] = {
+    "certificates of its own": {"runtime": {"http": {"tls": {"certificate": {"secretName": ""}}}}},
+    "certificates of an issuer": {
+        "global": {"certificates": {"certManager": {"enabled": True}, "issuerRef": {"name": "i"}}}
+    },
+    "cert-manager's own issuer": {
+        "global": {"certificates": {"certManager": {"enabled": True}}},
+        "runtime": {"hostGroups": [{"name": NULL}]},
+    },
+    "passwords that are there": {"global": {"tls": {"enabled": False}}},
+    "passwords": {"global": {"tls": {"enabled": False}, "certificates": {"natsPasswordsSecretName": ""}}},
+    "cluster-wide": {"operator": {"clusterWide": True}},
+}
+
+
+@pytest.mark.parametrize("how", WITH)
+def test_names_that_yaml_takes_for_something_else_stay_names(how: str, judge: ControlPlane) -> None:
     for namespace in (NUMBER, OTHER):
         if not judge.kubectl("get", "namespace", namespace, "--ignore-not-found", "--output", "name"):
             judge.kubectl("create", "namespace", namespace)
-    groups = [{"name": BOOLEAN, "namespace": OTHER}, {"name": NULL}]
-    values: JsonObject = {
-        "fullnameOverride": "wasmcloud",
-        "nameOverride": BOOLEAN,
-        "global": {
-            "image": {"pullSecrets": [NUMBER, {"name": OTHER}]},
-            "certificates": {f"{key}SecretName": str(number) for number, key in enumerate(SECRETS, start=123)},
-        },
-        "operator": {"hostNamespaces": [NUMBER], "serviceAccount": {"name": NUMBER}},
-        "nats": {"serviceAccount": {"name": OTHER}, "persistence": {"storageClass": NUMBER}},
-        "runtime": {
-            "hostGroups": groups,
-            "serviceAccount": {"name": BOOLEAN},
-            "ingress": {"className": NUMBER},
-            "ociCache": {"storageClass": NUMBER},
-        },
-    }
-    for more in ({}, {"global": {"certificates": {"certManager": {"enabled": True}, "issuerRef": {"name": "i"}}}}):
-        objects = render(merged(EVERYTHING, values, more), release=NUMBER, namespace=NUMBER)
-        assert {f"{NUMBER}/wasmcloud-host-{NULL}", f"{OTHER}/wasmcloud-host-{BOOLEAN}"} == set(
-            objects.names("HorizontalPodAutoscaler")
-        )
-        assert_taken(judge, objects)
+    objects = render(merged(EVERYTHING, NAMES, WITH[how]), release=NUMBER, namespace=NUMBER)
+    assert f"{NUMBER}/wasmcloud-host-{NULL}" in objects.names("Deployment")
+    assert_taken(judge, objects)
+
+
+def test_a_priority_class_may_be_called_as_a_number() -> None:
+    """Apart from the others: an API server takes no pod of a class that isn't there."""
     classes = {name: {"priorityClassName": NUMBER} for name in ("operator", "nats", "runtime")}
     workloads = [one for one in render(classes).objects if "template" in one.get("spec", {})]
     assert {pod(one)["priorityClassName"] for one in workloads} == {NUMBER}
