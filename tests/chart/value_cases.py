@@ -202,6 +202,12 @@ GLOBAL = [
         [{"protocol": "TCP", "port": 8443}],
     ),
     Case(
+        "networkPolicy.operator.registryPorts",
+        [443, 5000],
+        lambda o: [p["port"] for p in o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][3]["ports"]],
+        [443, 5000],
+    ),
+    Case(
         "networkPolicy.operator.egress",
         [RULE],
         lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][-1],
@@ -376,6 +382,7 @@ OPERATOR = [
     Case(
         "operator.allowSharedHosts", False, lambda o: "--no-allow-shared-hosts" in container(operator(o))["args"], True
     ),
+    Case("operator.ociCaPath", "/more/ca.crt", lambda o: flag(operator(o), "oci-ca-path"), ["/more/ca.crt"]),
     Case("operator.logFormat", "text", lambda o: flag(operator(o), "log-format"), ["text"]),
     Case("operator.env", [ENV], lambda o: environment(operator(o))["TZ"], "UTC"),
     Case("operator.envFrom", [ENV_FROM], lambda o: container(operator(o))["envFrom"], [ENV_FROM]),
