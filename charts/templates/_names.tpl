@@ -64,7 +64,10 @@ ipFamilies: {{ toJson . }}
 {{- end }}
 {{- end -}}
 
-{{/* The address that means all of the pod's own. */}}
-{{- define "wasmcloud.anyAddress" -}}
-{{- has "IPv6" .Values.global.ipFamilies | ternary "[::]" "0.0.0.0" -}}
+{{/* A quantity of Kubernetes, such as 1.5Gi, in bytes: nats-server knows no fractions, hosts other units. */}}
+{{- define "wasmcloud.bytes" -}}
+{{- $unit := regexFind "[a-zA-Z]*$" . -}}
+{{- $factors := dict "" 1 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000
+      "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (trimSuffix $unit . | float64) (get $factors $unit) | int64 -}}
 {{- end -}}

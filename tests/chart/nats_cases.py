@@ -26,7 +26,7 @@ NATS = [
         "7Gi",
         lambda o: (
             nats(o)["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"],
-            f"max_file_store: {7 * 2**30}" in config(o),
+            f"max_file_store: {7 * 2**30 * 4 // 5}" in config(o),
         ),
         ("7Gi", True),
     ),

@@ -103,7 +103,12 @@ RUNTIME = [
         [["reg:5000"]] * 2,
     ),
     Case("runtime.ociCaPath", "/more/ca.crt", lambda o: flag(host(o), "oci-ca-path"), ["/more/ca.crt"]),
-    Case("runtime.ociCache.size", "9Gi", lambda o: pod(host(o))["volumes"][1]["emptyDir"]["sizeLimit"], "9Gi"),
+    Case(
+        "runtime.ociCache.size",
+        "9Gi",
+        lambda o: (pod(host(o))["volumes"][1]["emptyDir"]["sizeLimit"], flag(host(o), "oci-cache-size")),
+        ("9Gi", [str(9 * 2**30)]),
+    ),
     Case(
         "runtime.ociCache.storageClass",
         "fast",
@@ -120,7 +125,7 @@ RUNTIME = [
         "runtime.http.port",
         8000,
         lambda o: (flag(host(o), "http-addr"), container(host(o))["ports"][0]["containerPort"]),
-        (["0.0.0.0:8000"], 8000),
+        ([":8000"], 8000),
     ),
     Case("runtime.http.nodePort", 30080, lambda o: service_port(o)["nodePort"], 30080, NODE_PORT),
     Case(

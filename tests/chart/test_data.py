@@ -37,8 +37,8 @@ GROUPS: JsonObject = {
     "runtime": {"hostGroups": [{"name": f"hosts-{name}".strip("-"), "environment": name} for name in ENVIRONMENTS]}
 }
 WITHOUT_TLS = merged(GROUPS, {"global": {"tls": {"enabled": False}}})
-# A sixth of 12 MiB is too little to be worth a volume, and quick to fill.
-SMALL = merged(GROUPS, {"nats": {"persistence": {"size": "6Mi"}, "maxBuckets": 2}})
+# Too little to be worth a volume, and quick to fill.
+SMALL = merged(GROUPS, {"nats": {"persistence": {"size": "7.5Mi"}, "maxBuckets": 2}})
 FULL = 10002  # nats-server: "resource limits exceeded for account"
 
 

@@ -180,8 +180,8 @@ def test_a_nats_of_ones_own_for_data_has_certificates_of_ones_own_or_none() -> N
 def test_environments_share_the_volumes_alike(replicas: int, copies: int, size: str) -> None:
     nats = {"replicas": replicas, "persistence": {"size": size}}
     config = render(merged(tenants(), {"nats": nats})).one("ConfigMap", "wasmcloud-nats")["data"]["nats.conf"]
-    assert f"max_file_store: {1536 * 2**20}\n" in config
-    assert config.count(f"max_file: {512 * 2**20 * copies}\n") == len(TENANTS)
+    assert f"max_file_store: {1536 * 2**20 * 4 // 5}\n" in config
+    assert config.count(f"max_file: {1536 * 2**20 * 4 // 5 * copies // len(TENANTS)}\n") == len(TENANTS)
 
 
 def test_a_group_wins_over_the_defaults_and_adds_to_lists_of_arguments() -> None:

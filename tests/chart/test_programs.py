@@ -116,7 +116,7 @@ def test_a_url_of_the_users_own_takes_the_place_of_the_charts(tmp_path: Path, mo
         ({"maxWorkloads": 7, "maxConnections": 70}, {"max_workloads": 7, "max_connections": 70}),
         ({"drainTimeoutSeconds": 12}, {"drain_timeout": 12.0}),
         ({"insecureRegistries": ["a:5000", "b:5000"]}, {"allow_insecure_registry": ("a:5000", "b:5000")}),
-        ({"http": {"port": 8000}}, {"http_addr": "0.0.0.0:8000"}),
+        ({"http": {"port": 8000}}, {"http_addr": "[::]:8000"}),
         ({"environment": "team-a", "logFormat": "text"}, {"environment": "team-a", "log_format": "text"}),
         ({"extraArgs": ["--request-timeout=2m"]}, {"request_timeout": 120.0}),
     ],

@@ -174,6 +174,18 @@ def test_a_lost_ca_is_made_anew_with_all_it_signed(release: Release) -> None:
         certificate(after[name]).assert_issued_by(certificate(after["wasmcloud-ca"]))
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_what_workloads_keep_is_not_lost_with_a_change_of_servers(release: Release, before: int, after: int) -> None:
+    release.install({"nats": {"replicas": before}})
+    with pytest.raises(HelmError, match=rf"nats.replicas: there (is|are) {before} now, and what workloads keep"):
+        release.upgrade({"nats": {"replicas": after}})
+    release.upgrade({"nats": {"replicas": after, "persistence": {"enabled": False}}}, "--dry-run=server")
+
+    delete = f"kubectl delete statefulset wasmcloud-nats --namespace {release.namespace}"
+    release.api.kubectl(*delete.split()[1:])
+    release.upgrade({"nats": {"replicas": after}})
+
+
 def test_a_second_operator_in_a_namespace_is_refused(release: Release) -> None:
     release.install()
     with pytest.raises(HelmError, match=f'release "wasmcloud" has its operator in namespace "{release.namespace}"'):

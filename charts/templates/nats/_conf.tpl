@@ -16,23 +16,18 @@
 {{- toJson $roles -}}
 {{- end -}}
 
-{{/* A quantity of Kubernetes, such as 1.5Gi, in bytes: nats-server knows no fractions. */}}
-{{- define "wasmcloud.bytes" -}}
-{{- $unit := regexFind "[a-zA-Z]*$" . -}}
-{{- $factors := dict "" 1 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000
-      "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- mulf (trimSuffix $unit . | float64) (get $factors $unit) | int64 -}}
-{{- end -}}
-
 {{/* nats-server's configuration: who may do what, and how they log in (ADR 5, ADR 8). */}}
 {{- define "wasmcloud.nats.conf" -}}
 {{- $fullname := include "wasmcloud.fullname" . -}}
 {{- $byPassword := include "wasmcloud.nats.byPassword" . -}}
 {{- $tls := .Values.global.tls.enabled -}}
 {{- $environments := include "wasmcloud.nats.environments" . | fromJsonArray -}}
-{{- $volume := include "wasmcloud.bytes" .Values.nats.persistence.size | int64 -}}
+{{- /* A fifth is the file system's own, and room for what is deleted later than it is counted: a stream that meets a full disk
+   takes nothing more until the server starts again. */ -}}
+{{- $room := div (mul 4 (include "wasmcloud.bytes" .Values.nats.persistence.size | int64)) 5 -}}
 server_name: $POD_NAME
-host: {{ include "wasmcloud.anyAddress" . | trimAll "[]" | quote }}
+# Of both IP families: so Go means it.
+host: "0.0.0.0"
 port: 4222
 http_port: 8222
 pid_file: "/run/nats/nats.pid"
@@ -41,7 +36,7 @@ debug: false
 trace: false
 jetstream {
   store_dir: "/data"
-  max_file_store: {{ $volume }}
+  max_file_store: {{ $room }}
 }
 {{- if $tls }}
 # The certificate is the credential: its DNS name is the user.
@@ -86,7 +81,7 @@ accounts {
   {{ include "wasmcloud.nats.login" $login | replace "." "-" | quote }} {
     jetstream {
       # Copies count, too; in memory are consumers alone.
-      max_file: {{ div (mul $volume $.Values.nats.replicas) (len $environments) }}
+      max_file: {{ div (mul $room $.Values.nats.replicas) (len $environments) }}
       max_mem: 0
       max_streams: {{ int $.Values.nats.maxBuckets }}
       max_consumers: 100

@@ -1,7 +1,6 @@
 {{/* The flags of a host, as list entries: dict "root" $ "group" a group, filled in. */}}
 {{- define "wasmcloud.host.flags" -}}
 {{- $group := .group -}}
-{{- $any := include "wasmcloud.anyAddress" .root -}}
 - --host-group={{ $group.name }}
 {{- with $group.environment }}
 - --environment={{ . }}
@@ -9,13 +8,14 @@
 {{- range $key, $value := $group.hostLabels }}
 - {{ printf "--host-label=%s=%s" $key (toString $value) | toJson }}
 {{- end }}
-- --http-addr={{ $group.http.enabled | ternary $any "127.0.0.1" }}:{{ $group.http.port }}
+- --http-addr={{ $group.http.enabled | ternary "" "127.0.0.1" }}:{{ $group.http.port }}
 {{- if $group.http.tls.enabled }}
 - --tls-cert-path=/etc/wasmcloud/http-tls/tls.crt
 - --tls-key-path=/etc/wasmcloud/http-tls/tls.key
 {{- end }}
-- --web-addr={{ $any }}:8081
+- --web-addr=:8081
 - --oci-cache-dir=/var/cache/wasmcloud
+- --oci-cache-size={{ include "wasmcloud.bytes" $group.ociCache.size }}
 {{- with $group.ociCaPath }}
 - {{ printf "--oci-ca-path=%s" . | toJson }}
 {{- end }}

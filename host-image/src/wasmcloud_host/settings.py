@@ -10,9 +10,10 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from socket import has_dualstack_ipv6
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliApp, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as ArgumentsError
 from wasmcloud_api.flags import CredentialsFile, Duration, NatsUrls, ReadableFile, between_commas, namespace_name
@@ -54,10 +55,20 @@ def _pairs(value: object) -> object:
 
 def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
-        msg = f"{value!r} is not of the form address:port, such as 127.0.0.1:8000"
+    if not (colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        msg = f"{value!r} is not of the form address:port, such as 127.0.0.1:8000 or :8000"
         raise ValueError(msg)
-    return value
+    return f"{host or _all_interfaces()}:{port}"
+
+
+def _all_interfaces() -> str:
+    """IPv4 and IPv6, as a socket of IPv6 takes both; where the machine has IPv4 alone, that."""
+    return "[::]" if has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - who leaves the address out means this
+
+
+def _quantity(value: object) -> object:
+    """Kubernetes writes 2Gi for what is 2GiB elsewhere."""
+    return f"{value}B" if isinstance(value, str) and value.endswith("i") else value
 
 
 def _token(value: str) -> str:
@@ -170,8 +181,8 @@ class Settings(BaseSettings):
     """Seconds between heartbeats."""
 
     http_addr: Address = "127.0.0.1:8000"
-    """Address of the one HTTP listener for all workloads; port 0 takes a free one. On loopback nobody but this machine
-    reaches it, and no Service leads to it."""
+    """Address of the one HTTP listener for all workloads: `:8000` is that port of all interfaces; port 0 takes a free
+    one. On loopback nobody but this machine reaches it, and no Service leads to it."""
 
     tls_cert_path: ReadableFile | None = None
     """PEM file of the listener's certificate: the listener speaks HTTPS then. A renewed file is read within seconds."""
@@ -187,6 +198,9 @@ class Settings(BaseSettings):
 
     oci_cache_dir: Path = Field(default_factory=lambda: cache_home() / "wasmcloud" / "host")
     """Directory for pulled and compiled components."""
+
+    oci_cache_size: Annotated[ByteSize, BeforeValidator(_quantity), Field(gt=0)] = ByteSize(10 * 2**30)
+    """Room for them there, in bytes or as in 2Gi: the oldest are deleted before it is full."""
 
     oci_ca_path: ReadableFile | None = None
     """PEM file of further CAs for registries."""

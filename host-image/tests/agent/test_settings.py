@@ -55,6 +55,13 @@ def test_durations(text: str, seconds: float) -> None:
     assert read_settings(["--request-timeout", text]).request_timeout == seconds
 
 
+@pytest.mark.parametrize(
+    ("text", "in_bytes"), [("2147483648", 2**31), ("2Gi", 2**31), ("2GiB", 2**31), ("2GB", 2 * 10**9)]
+)
+def test_sizes(text: str, in_bytes: int) -> None:
+    assert read_settings(["--oci-cache-size", text]).oci_cache_size == in_bytes
+
+
 def test_a_password_in_the_nats_url_does_not_print() -> None:
     settings = read_settings(["--scheduler-nats-url", "nats://someone:hush@127.0.0.1:4222"])
     assert "hush" not in repr(settings)
@@ -72,7 +79,9 @@ def test_a_password_in_the_nats_url_does_not_print() -> None:
         (["--http-addr"], "--http-addr"),
         (["--http-addr", "8000"], "address:port"),
         (["--http-addr", "127.0.0.1:70000"], "address:port"),
-        (["--web-addr", ":8080"], "address:port"),
+        (["--web-addr", "::"], "address:port"),
+        (["--oci-cache-size", "2 Gigs"], "--oci-cache-size: could not interpret byte unit: Gigs"),
+        (["--oci-cache-size", "0"], "--oci-cache-size: must be greater than 0"),
         (["--request-timeout", "soon"], '"soon" is no duration'),
         (["--request-timeout", "0"], "--request-timeout"),
         (["--drain-timeout", "-1"], "--drain-timeout"),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ByteSize
 from wasmcloud_api.names import WorkloadId
 from wasmcloud_api.wire import (
     Component,
@@ -155,6 +156,7 @@ def test_engine_settings() -> None:
     settings = Settings(
         http_addr="127.0.0.1:1",
         oci_cache_dir=Path("/cache"),
+        oci_cache_size=ByteSize(100),
         allowed_hosts=("a.example",),
         allow_insecure_registry=("127.0.0.1:5000",),
         deny_special_ranges=False,
@@ -168,6 +170,7 @@ def test_engine_settings() -> None:
     assert json.loads(engine_settings_of(settings)) == {
         "http_addr": "127.0.0.1:1",
         "cache_dir": "/cache",
+        "cache_limit_bytes": 40,
         "max_connections": 7,
         "request_timeout_s": 3.0,
         "default_allowed_hosts": ["a.example"],

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from ground.process import free_ports
 from prometheus_client.parser import text_string_to_metric_families
 from wasmcloud_engine import Engine
 from wasmcloud_host.agent import Agent
@@ -42,6 +43,18 @@ def test_ipv6() -> None:
         connection.close()
     finally:
         server.stop()
+
+
+async def test_a_port_alone_is_that_of_both_families(start_host: StartHost) -> None:
+    """As pods need it: the kubelet and a Service come by IPv4, by IPv6, or by either in a cluster with both."""
+    ports = free_ports(2)
+    await start_host(http_addr=f":{ports[0]}", web_addr=f":{ports[1]}")
+    for port, status in zip(ports, (404, 200), strict=True):
+        for address in ("127.0.0.1", "::1"):
+            connection = http.client.HTTPConnection(address, port, timeout=10)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == status
+            connection.close()
 
 
 def test_an_address_in_use_is_an_os_error() -> None:

@@ -23,8 +23,8 @@ async def web(missing: list[str]) -> AsyncIterator[WebServer]:
     await server.stop()
 
 
-async def fetch(port: int, path: str) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+async def fetch(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{path}") as response:
         return response.status, await response.text()
 
 
@@ -47,6 +47,14 @@ async def test_two_addresses_serve_their_own(web: WebServer) -> None:
     assert (await fetch(health, "/metrics"))[0] == 404
     assert (await fetch(metrics, "/metrics"))[0] == 200
     assert (await fetch(metrics, "/healthz"))[0] == 404
+
+
+async def test_a_port_alone_is_that_of_both_families(web: WebServer) -> None:
+    """As pods need it: the kubelet comes by IPv4 or IPv6, whichever is the cluster's first."""
+    (port,) = free_ports(1)
+    await web.start(f":{port}", None)
+    for host in ("127.0.0.1", "[::1]"):
+        assert await fetch(port, "/healthz", host) == (200, "ok\n")
 
 
 async def test_no_address_serves_nothing(web: WebServer) -> None:
