@@ -8,6 +8,11 @@ import pytest
 from ground.control_plane import ControlPlane
 from ground.nats import NatsServer
 from ground.oci_registry import OciRegistry
+from hypothesis import HealthCheck, settings
+
+# Properties are checked without a time limit for each example: the machine may be busy.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

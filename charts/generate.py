@@ -26,7 +26,8 @@ Generated from `charts/values.yaml`; to change it: `make generate`.
 
 What stands under `runtime` but `hostGroups` is the default of every host group: an entry of `runtime.hostGroups` may
 set each of these itself, beside its `name` and `namespace`. Maps are merged, a list of the group replaces the default;
-`env`, `envFrom` and `extraArgs` are added to it. A name that isn't here is an error.
+`env`, `envFrom` and `extraArgs` are added to it, and `null` takes it away where a value may be left out, such as
+`resources.limits.memory`. A name that isn't here is an error.
 """
 
 

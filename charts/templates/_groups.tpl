@@ -1,5 +1,5 @@
 {{/*
-A host group with the defaults of `runtime` filled in, as YAML: dict "root" $ "group" an entry of hostGroups. Its
+A host group with the defaults of `runtime` filled in, as JSON: dict "root" $ "group" an entry of hostGroups. Its
 `connections` to NATS are what the templates of _nats.tpl take beside "root"; "flag" is that of the host.
 */}}
 {{- define "wasmcloud.group" -}}
@@ -20,14 +20,28 @@ A host group with the defaults of `runtime` filled in, as YAML: dict "root" $ "g
 {{- $connections = append $connections (dict "flag" "data" "role" "data" "environment" $group.environment "url" $dataUrl) -}}
 {{- end -}}
 {{- $_ := set $group "connections" $connections -}}
-{{- toYaml $group -}}
+{{- $_ := set $group.http.tls "enabled" (and $group.http.enabled $group.http.tls.enabled) -}}
+{{- include "wasmcloud.withoutNulls" $group -}}
+{{- end -}}
+
+{{/* A map as JSON, without what is null in it: Helm takes nulls out of values, but not within a list such as the groups. */}}
+{{- define "wasmcloud.withoutNulls" -}}
+{{- $kept := dict -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "map" $value -}}
+{{- $_ := set $kept $key (include "wasmcloud.withoutNulls" $value | fromJson) -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $_ := set $kept $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $kept -}}
 {{- end -}}
 
 {{/* All groups, filled in, as a JSON list. */}}
 {{- define "wasmcloud.groups" -}}
 {{- $groups := list -}}
 {{- range .Values.runtime.hostGroups -}}
-{{- $groups = append $groups (include "wasmcloud.group" (dict "root" $ "group" .) | fromYaml) -}}
+{{- $groups = append $groups (include "wasmcloud.group" (dict "root" $ "group" .) | fromJson) -}}
 {{- end -}}
 {{- toJson $groups -}}
 {{- end -}}

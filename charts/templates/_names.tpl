@@ -14,11 +14,11 @@
 
 {{/* Labels that select pods: dict "root" $ "component" "operator" | "nats" | "host", and "group" for hosts. */}}
 {{- define "wasmcloud.selector" -}}
-app.kubernetes.io/name: {{ include "wasmcloud.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "wasmcloud.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- with .group }}
-wasmcloud.dev/host-group: {{ . }}
+wasmcloud.dev/host-group: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -39,8 +39,20 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- end -}}
 
+{{/* A map of strings as JSON: what YAML or --set took for a number or a boolean is text again, 1000000 and not 1e+06. */}}
+{{- define "wasmcloud.strings" -}}
+{{- $strings := dict -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $strings $key (kindIs "string" $value | ternary $value (toJson $value)) -}}
+{{- end -}}
+{{- toJson $strings -}}
+{{- end -}}
+
 {{/* dict "root" $ "image" an image's values. */}}
 {{- define "wasmcloud.image" -}}
+{{- if or (kindIs "int64" .image.tag) (kindIs "float64" .image.tag) -}}
+{{- fail (printf "image %q: the tag %s is a number, and may have lost a digit (1.10 is 1.1): give it in quotes, or by --set-string" .image.repository (toJson .image.tag)) -}}
+{{- end -}}
 {{- $registry := .root.Values.global.image.registry | default .image.registry -}}
 {{- $name := $registry | empty | ternary .image.repository (printf "%s/%s" $registry .image.repository) -}}
 {{- printf "%s:%s" $name (.image.tag | default .root.Chart.AppVersion) -}}
@@ -50,7 +62,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- with .Values.global.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") }}
+  - name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

@@ -62,7 +62,7 @@ and "name" the variable's "env" the user's.
 - name: NATS_{{ upper .role }}_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "wasmcloud.nats.passwords" .root }}
+      name: {{ include "wasmcloud.nats.passwords" .root | quote }}
       key: {{ include "wasmcloud.nats.login" . }}
 {{- end }}
 {{- end -}}
@@ -85,7 +85,7 @@ and "name" the variable's "env" the user's.
 {{- if include "wasmcloud.nats.certificate" . }}
 - name: nats-{{ .role }}-tls
   secret:
-    secretName: {{ include "wasmcloud.nats.certificate" . }}
+    secretName: {{ include "wasmcloud.nats.certificate" . | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end -}}

@@ -2,13 +2,13 @@
 {{- define "wasmcloud.scheduling" -}}
 {{- $selector := dict "matchLabels" (fromYaml .selector) -}}
 {{- with .of.nodeSelector }}
-nodeSelector: {{ toJson . }}
+nodeSelector: {{ include "wasmcloud.strings" . }}
 {{- end }}
 {{- with .of.tolerations }}
 tolerations: {{ toJson . }}
 {{- end }}
 {{- with .of.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .of.topologySpreadConstraints }}
 topologySpreadConstraints:
@@ -61,12 +61,12 @@ dict "metadata" what it has besides.
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ include "wasmcloud.serviceAccountName" . }}
-  namespace: {{ .namespace }}
+  name: {{ include "wasmcloud.serviceAccountName" . | quote }}
+  namespace: {{ .namespace | quote }}
   labels:
     {{- include "wasmcloud.labels" (dict "root" .root "component" .component) | nindent 4 }}
   {{- with .of.serviceAccount.annotations }}
-  annotations: {{ toJson . }}
+  annotations: {{ include "wasmcloud.strings" . }}
   {{- end }}
 automountServiceAccountToken: false
 {{- end }}

@@ -24,7 +24,7 @@ def judge(control_plane: ControlPlane) -> ControlPlane:
     """An API server that knows all kinds of the chart's objects."""
     for source in (ROOT / "crds", foreign_crds()):
         control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(source))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s", timeout_s=90)
     for namespace in ("default", *TENANTS):
         present = control_plane.kubectl("get", "namespace", namespace, "--ignore-not-found", "--output", "name")
         if not present:

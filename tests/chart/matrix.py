@@ -15,6 +15,7 @@ EVERYTHING: JsonObject = {
         "autoscaling": {"enabled": True},
         "http": {"tls": {"enabled": True, "certificate": {"generate": {"domains": ["a.example.com"]}}}},
         "ingress": {"enabled": True, "hosts": ["a.example.com"], "tls": [{"secretName": "s"}]},
+        "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["a.example.com"]},
         "ociCache": {"storageClass": "fast"},
         "hostLabels": {"gpu": "true"},

@@ -39,7 +39,8 @@ def scaler(objects: Rendered) -> dict[str, object]:
 SCALED = {"runtime": {"autoscaling": {"enabled": True}}}
 HOSTS = {"runtime": {"ingress": {"hosts": ["b.example.com"]}}}
 INGRESS = {"runtime": {"ingress": {"enabled": True, "hosts": ["b.example.com"]}}}
-ROUTE = {"runtime": {"httpRoute": {"enabled": True}}}
+GATEWAY = {"runtime": {"httpRoute": {"parentRefs": [{"name": "gateway"}]}}}
+ROUTE = {"runtime": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]}}}
 NODE_PORT = {"runtime": {"service": {"type": "NodePort"}}}
 HTTPS = {"runtime": {"http": {"tls": {"enabled": True}}}}
 METRIC = {
@@ -157,6 +158,13 @@ RUNTIME = [
     Case("runtime.service.type", "LoadBalancer", lambda o: service(o)["type"], "LoadBalancer"),
     Case("runtime.service.port", 8080, lambda o: service_port(o)["port"], 8080),
     Case(
+        "runtime.service.externalTrafficPolicy",
+        "Local",
+        lambda o: service(o)["externalTrafficPolicy"],
+        "Local",
+        {"runtime": {"service": {"type": "LoadBalancer"}}},
+    ),
+    Case(
         "runtime.service.annotations",
         {"a": "b"},
         lambda o: o.one("Service", NAME)["metadata"]["annotations"],
@@ -191,7 +199,7 @@ RUNTIME = [
         [{"secretName": "s"}],
         INGRESS,
     ),
-    Case("runtime.httpRoute.enabled", True, lambda o: o.names("HTTPRoute"), [f"default/{NAME}"]),
+    Case("runtime.httpRoute.enabled", True, lambda o: o.names("HTTPRoute"), [f"default/{NAME}"], GATEWAY),
     Case(
         "runtime.httpRoute.parentRefs",
         [{"name": "gw"}],

@@ -74,9 +74,13 @@ def as_host(data: Login, name: str) -> JetStreamBucket:
 
 
 async def keys_of(data: Login, name: str) -> list[str]:
-    keys, following = await as_host(data, name).list_keys(None)
-    assert following is None
-    return sorted(keys)
+    keys: set[str] = set()
+    cursor: int | None = None
+    while True:
+        page, cursor = await as_host(data, name).list_keys(cursor)
+        keys.update(page)
+        if cursor is None:
+            return sorted(keys)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -279,6 +279,18 @@ def test_helm_test_asks_by_https_and_trusts_the_certificate() -> None:
     assert [each["secret"]["secretName"] for each in pod["volumes"] if each["name"] == "tls"] == ["mine"]
 
 
+@pytest.mark.parametrize("secret", ["", "mine"])
+def test_a_host_without_http_needs_no_certificate_for_it(secret: str) -> None:
+    """A pod that names a Secret which nobody makes never starts."""
+    http = {"enabled": False, "tls": {"enabled": True, "certificate": {"secretName": secret}}}
+    objects = render({"runtime": {"http": http}})
+    hosts = objects.one("Deployment", "wasmcloud-host-default")
+    secrets = [each["secret"]["secretName"] for each in pod_specs(Rendered([hosts]))[0]["volumes"] if "secret" in each]
+    assert {f"default/{name}" for name in secrets} <= set(objects.names("Secret"))
+    assert not {mount["name"] for mount in container(hosts)["volumeMounts"]} & {"http-tls"}
+    assert flag(hosts, "tls-cert-path") == flag(hosts, "tls-key-path") == []
+
+
 def test_helm_test_is_admitted_where_not_everybody_is() -> None:
     groups = [{"name": "tested"}, {"name": "other"}]
     objects = render({"networkPolicy": {"httpFrom": [{"podSelector": {}}]}, "runtime": {"hostGroups": groups}})

@@ -115,7 +115,6 @@ def installed(
         running.stop()
 
 
-@pytest.mark.timeout(300)
 def test_the_rights_are_those_that_are_used(installed: Installed) -> None:
     host = installed.add_host("one", "--heartbeat-interval=1s", address="192.0.2.1")
     installed.await_hosts()
@@ -141,6 +140,9 @@ def test_the_rights_are_those_that_are_used(installed: Installed) -> None:
         installed.apply(manifest)
         eventually(lambda value=value: assert_rolled_out(installed, value), within_s=WITHIN_S)  # type: ignore[misc]
     apply_what_fails(installed)
+    # The Service stays until the slice is gone: once it goes, Kubernetes deletes its slices, too, and perhaps sooner.
+    installed.kubectl("scale", "workloaddeployment", "web", "--replicas=0")
+    eventually(lambda: assert_no_slices(installed), within_s=WITHIN_S)
     installed.kubectl("delete", "service", "web")
     installed.kubectl("delete", "workloaddeployment", "--all", "--timeout=60s")
     eventually(lambda: assert_none(installed), within_s=WITHIN_S)
@@ -165,6 +167,10 @@ def apply_what_fails(installed: Installed) -> None:
 def assert_endpoints(installed: Installed, count: int) -> None:
     slices = installed.items("endpointslices")
     assert len([e for s in slices for e in s["endpoints"]]) == count, json.dumps(slices)
+
+
+def assert_no_slices(installed: Installed) -> None:
+    assert installed.items("endpointslices") == []
 
 
 def assert_rolled_out(installed: Installed, value: str) -> None:

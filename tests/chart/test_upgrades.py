@@ -152,6 +152,27 @@ def test_a_renewed_ca_keeps_its_key_so_that_both_generations_trust_each_other(re
     assert contents(release.secrets()) == contents(after)
 
 
+def test_autoscaling_begins_with_the_hosts_that_are_there(release: Release) -> None:
+    """An upgrade that takes the number out of a Deployment makes it 1, whoever scales it afterwards."""
+    hosts = ["deployment/wasmcloud-host-default", "--namespace", release.namespace]
+
+    def count() -> str:
+        return release.api.kubectl("get", *hosts, "--output", "jsonpath={.spec.replicas}")
+
+    release.install({"runtime": {"replicas": 3}})
+    scaled = {"runtime": {"autoscaling": {"enabled": True}}}
+    release.upgrade(scaled)
+    assert count() == "3"
+
+    release.api.kubectl("scale", *hosts, "--replicas=5")  # as the HorizontalPodAutoscaler does
+    release.upgrade(merged(scaled, {"runtime": {"logFormat": "text"}}))
+    assert count() == "5"
+
+    release.api.kubectl("scale", *hosts, "--replicas=0")
+    release.upgrade(scaled)
+    assert count() == "1", "from none no HorizontalPodAutoscaler begins"
+
+
 def test_other_names_make_another_certificate(release: Release) -> None:
     release.install()
     before = release.secrets()

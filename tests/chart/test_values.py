@@ -142,14 +142,59 @@ def test_names_of_wasmcloud_v2_mean_the_same() -> None:
             {"global": {"tls": {"enabled": False}}, "runtime": {"http": {"tls": {"enabled": True}}}},
             "name one in http.tls.certificate.secretName",
         ),
-        ({"global": {"certificates": {"validityDays": 90, "renewBeforeDays": 90}}}, "would be renewed each time"),
+        ({"global": {"certificates": {"validityDays": 90}}}, "renewed each time; lower renewBeforeDays"),
         ({"runtime": {"ingress": {"enabled": True}}}, "name in ingress.hosts what is routed to it"),
         ({"global": {"certificates": {"dataCertSecretName": ""}}}, "NATS knows hosts by a certificate only"),
         ({"global": {"nats": {"dataUrl": "http://a"}}}, "does not match pattern"),
         ({"nats": {"maxBuckets": 0}}, "minimum: got 0, want 1"),
+        ({"nameOverride": "My_App"}, "does not match pattern"),
+        ({"fullnameOverride": "1app"}, "does not match pattern"),
+        ({"global": {"nameOverride": "my.app", "fullnameOverride": "My_App"}}, "at '/global/nameOverride'"),
+        ({"global": {"fullnameOverride": "-app"}}, "at '/global/fullnameOverride'"),
+        ({"operator": {"clusterWide": True, "watchNamespaces": ["team-a"]}}, "set one of the two"),
+        ({"runtime": {"kind": "DaemonSet", "autoscaling": {"enabled": True}}}, "set autoscaling.enabled to false"),
+        ({"runtime": {"autoscaling": {"enabled": True, "minReplicas": 11}}}, "which is 10: raise maxReplicas"),
+        ({"runtime": {"http": {"port": 8081}}}, "where a host has its health and metrics: take another"),
+        ({"runtime": {"httpRoute": {"enabled": True}}}, "name the Gateway in httpRoute.parentRefs"),
+        (
+            {"runtime": {"http": {"enabled": False}, "ingress": {"enabled": True, "hosts": ["a.example.com"]}}},
+            "there is no Service to route to",
+        ),
+        (
+            {"runtime": {"http": {"enabled": False}, "httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}},
+            "there is no Service to route to",
+        ),
+        (
+            {"serviceMonitor": {"enabled": True}, "runtime": {"hostGroups": [{"name": "a-metrics"}, {"name": "a"}]}},
+            "give one another name",
+        ),
     ],
 )
 def test_values_that_cannot_be_are_refused_in_words(values: dict[str, Any], complaint: str) -> None:
     with pytest.raises(HelmError) as refused:
         render(values)
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"runtime": {"http": {"enabled": False, "port": 8081}}},
+        {"runtime": {"hostGroups": [{"name": "a-metrics"}, {"name": "a"}]}},
+        {
+            "serviceMonitor": {"enabled": True},
+            "runtime": {"hostGroups": [{"name": "a-metrics", "namespace": "team-a"}, {"name": "a"}]},
+        },
+        {"runtime": {"kind": "DaemonSet", "autoscaling": {"minReplicas": 11}}},
+    ],
+)
+def test_what_collides_with_nothing_is_taken(values: dict[str, Any]) -> None:
+    assert render(merged(WITHOUT_CRDS, values)).objects
+
+
+@pytest.mark.parametrize("release", ["my.app", "1app"])
+def test_a_release_whose_name_no_service_may_have_needs_another_for_objects(release: str) -> None:
+    with pytest.raises(HelmError, match="choose another name for the release, or one for objects in fullnameOverride"):
+        render(WITHOUT_CRDS, release=release)
+    named = render(merged(WITHOUT_CRDS, {"fullnameOverride": "my-app"}), release=release)
+    assert named.names("StatefulSet") == ["default/my-app-nats"]

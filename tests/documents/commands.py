@@ -4,7 +4,8 @@ A block of commands is fenced, in the language `sh`; the words after it say what
 
     run              run here, at the repository's root
     cluster          run by tests/e2e, on a cluster that has our images
-    ... background   started; the next block is tried until it succeeds, then this ends by Ctrl-C
+    ... background   started; the next block is tried as soon as this says that it is ready, until it succeeds, and then
+                     this ends by Ctrl-C
     not-run: REASON  can't be run by a test
 
 A block in the language `text` right after one that is run is part of what that printed.
@@ -26,6 +27,8 @@ from ground.wait import eventually
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60
 _SHELL = ("bash", "-euo", "pipefail", "-c")
+# `wasmcloud up` says it of its replicas, kubectl of a port. Half an answer may have an effect that shows in the next.
+_READY = re.compile(r": Running, (\d+) of \1 ready|^Forwarding from ", re.MULTILINE)
 _FENCED = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -83,7 +86,9 @@ class EndedError(Exception):
 
 @contextmanager
 def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator[Callable[[], None]]:
-    """Run its lines for as long as this is entered; what is yielded raises `EndedError` once they have ended."""
+    """Run its lines for as long as this is entered. What is yielded fails while they are not ready, and raises
+    `EndedError` once they have ended.
+    """
     with log.open("w") as output:
         process = subprocess.Popen(
             [*_SHELL, block.text],
@@ -98,8 +103,12 @@ def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator
         if process.poll() is not None:
             raise EndedError(f"{block.document}: ended too early:\n{block.text}{log.read_text()}")
 
+    def must_be_ready() -> None:
+        must_run()
+        assert _READY.search(log.read_text()), f"{block.document}: it doesn't say that it is ready:\n{block.text}"
+
     try:
-        yield must_run
+        yield must_be_ready
         must_run()
     finally:
         # As a terminal does it: Ctrl-C goes to every process of the session.
@@ -108,11 +117,11 @@ def running(block: Block, environment: Mapping[str, str], log: Path) -> Iterator
         process.wait(WITHIN_S)
 
 
-def run_beside(must_run: Callable[[], None], block: Block, environment: Mapping[str, str], log: Path) -> str:
-    """Run its lines until they succeed, for as long as what they talk to runs and writes to `log`."""
+def run_beside(must_be_ready: Callable[[], None], block: Block, environment: Mapping[str, str], log: Path) -> str:
+    """Run its lines until they succeed, for as long as what they talk to, which writes to `log`, is ready."""
 
     def attempt() -> str:
-        must_run()
+        must_be_ready()
         return run(block, environment)
 
     try:
@@ -125,14 +134,14 @@ def run_document(document: str, how: str, environment: Mapping[str, str], log: P
     """Run the blocks that are to be run so, in order, and compare what is said to be printed."""
     printed = ""
     with ExitStack() as background:
-        must_run: Callable[[], None] | None = None
+        ready: Callable[[], None] | None = None
         for block in blocks(document):
             if block.how == f"{how} background":
-                must_run = background.enter_context(running(block, environment, log))
+                ready = background.enter_context(running(block, environment, log))
             elif block.how == how:
-                printed = run_beside(must_run, block, environment, log) if must_run else run(block, environment)
+                printed = run_beside(ready, block, environment, log) if ready else run(block, environment)
                 background.close()
-                must_run = None
+                ready = None
             elif block.language == "text" and printed:
                 assert block.text in printed, f"{document}: it prints\n{printed}"
             else:

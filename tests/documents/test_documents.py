@@ -34,7 +34,6 @@ def test_links_lead_somewhere(document: str) -> None:
     assert not missing
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("document", LAPTOP)
 def test_commands_of_a_laptop_work(document: str, tmp_path: Path) -> None:
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])

@@ -113,7 +113,10 @@ def test_hello_answers_while_a_part_is_away_and_scales_when_it_is_back(hello: Ki
 
 
 def test_an_upgrade_takes_values_and_keeps_what_runs(hello: KindCluster) -> None:
-    hello.helm("upgrade", "wasmcloud", str(CHART), "--set", "runtime.replicas=2", "--wait", "--timeout", "5m")
+    # Both hosts take replicas however busy the one machine is.
+    busy = '["--cpu-backpressure-threshold=100", "--memory-backpressure-threshold=100"]'
+    values = ("--set", "runtime.replicas=2", "--set-json", f"operator.extraArgs={busy}")
+    hello.helm("upgrade", "wasmcloud", str(CHART), *values, "--wait", "--timeout", "5m")
 
     def has_two_hosts() -> None:
         hosts = hello.get("hosts")["items"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ground.process import Process, free_ports
+from ground.process import Process, free_ports, printed
 from ground.wait import eventually
 
 START_WITHIN_S = 180  # it takes 8 s on a quiet machine
@@ -119,17 +119,8 @@ class ControlPlane:
     def kubectl(self, *args: str, stdin: str | None = None, user: User = ADMIN, timeout_s: float = 60) -> str:
         """What kubectl printed. Raises KubectlError with what it complained of."""
         flags = ["--kubeconfig", str(self.kubeconfig(user)), "--cache-dir", str(self.directory / "kubectl-cache")]
-        done = subprocess.run(
-            [str(binary("kubectl")), *flags, *args],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise KubectlError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
-        return done.stdout
+        argv = [str(binary("kubectl")), *flags, *args]
+        return printed(argv, KubectlError, stdin=stdin, timeout_s=timeout_s)
 
     def audited(self) -> list[dict[str, Any]]:
         """The operator's requests so far, as audit.k8s.io/v1 Events, oldest first."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+from ground.process import printed
 
 CHART = Path(__file__).parents[2] / "charts"
 
@@ -32,15 +33,5 @@ def helm(
     *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None, timeout_s: float = 120
 ) -> str:
     """What helm printed. Raises HelmError."""
-    done = subprocess.run(
-        [str(helm_binary()), *arguments],
-        input=stdin,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise HelmError(f"helm {' '.join(arguments)}: {done.stderr.strip()}\n{done.stdout.strip()}")
-    return done.stdout
+    argv = [str(helm_binary()), *arguments]
+    return printed(argv, HelmError, stdin=stdin, env={**os.environ, **(env or {})}, timeout_s=timeout_s)

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from ground.control_plane import KubectlError, binary
 from ground.helm import helm
-from ground.process import Process, free_ports
+from ground.process import Process, free_ports, printed
 from ground.wait import eventually
 
 # kube-proxy is as it comes, one change a second at most: what is tested with it holds on users' clusters, too.
@@ -67,10 +67,7 @@ class KindCluster:
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout_s: float = 120) -> str:
         """What kubectl printed. Raises KubectlError."""
         argv = [str(binary("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)
-        if done.returncode != 0:
-            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}\n{done.stdout.strip()}")
-        return done.stdout
+        return printed(argv, KubectlError, stdin=stdin, timeout_s=timeout_s)
 
     def get(self, *arguments: str) -> Any:
         """Objects as JSON."""
@@ -121,9 +118,7 @@ class KindCluster:
 
     def _kind(self, *arguments: str, stdin: str | None = None) -> None:
         argv = [str(binary("kind")), *arguments, "--name", self.name]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"kind {' '.join(arguments)}: {done.stderr.strip()}")
+        printed(argv, RuntimeError, stdin=stdin, timeout_s=600)
 
 
 def _only_one_of(name: str) -> TextIO:

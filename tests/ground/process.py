@@ -33,6 +33,27 @@ def free_ports(count: int) -> list[int]:
             return ports
 
 
+def printed(
+    argv: Sequence[str],
+    failure: type[Exception],
+    *,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float,
+) -> str:
+    """What a program printed. Raises `failure`, with what it complained of, when it fails or isn't done in time."""
+    name = " ".join([Path(argv[0]).name, *argv[1:]])
+    try:
+        done = subprocess.run(
+            argv, input=stdin, env=env, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise failure(f"{name}: not done within {timeout_s} s") from None
+    if done.returncode != 0:
+        raise failure(f"{name}: {done.stderr.strip()}\n{done.stdout.strip()}")
+    return done.stdout
+
+
 class Process:
     """A program with its log; starting it again appends to the same log."""
 

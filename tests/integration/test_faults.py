@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from ground.wait import eventually
 from integration.clients import Load, Wiretap, answering
 from integration.system import READY_WITHIN_S, RunningHost, System, deployment
 
-FAILOVER_WITHIN_S = 2
-SCALE_UP = 60  # enough that the operator is killed before it has done
+FAILOVER_WITHIN_S = 8  # less than silence takes to be noticed, 10 s; how soon it is: benchmarks/failover.py
+SCALE_UP = 150  # enough that the operator is killed before it has done
 NATS_OUTAGE_S = 20  # longer than the operator's patience with a silent host
 
 
-def test_another_host_answers_within_two_seconds_of_a_host_s_death(system: System) -> None:
+def test_another_host_answers_before_a_dead_one_would_be_missed(system: System) -> None:
     dying, heir = one_of_two_serves(system)
     with Load(dying.http_port, "app.localhost") as load:
         eventually(lambda: load.assert_good_count(20), within_s=READY_WITHIN_S)
@@ -84,7 +83,6 @@ def assert_running(system: System, count: int, hosts: list[RunningHost]) -> None
     assert running == wanted, f"hosts run {len(running)} of {count}"
 
 
-@pytest.mark.timeout(180)
 def test_workloads_do_not_notice_that_nats_is_away(system: System) -> None:
     hosts = [system.add_host("one"), system.add_host("two")]
     system.await_hosts()

@@ -15,7 +15,7 @@ from integration.system import READY_WITHIN_S, System, deployment
 
 LEASE_DURATION_S = 15
 CRASH_WITHIN_S = 40  # the Lease's duration, the standby's pause, and a slow machine
-HANDOVER_WITHIN_S = 10  # less than a Lease takes to run out
+HANDOVER_WITHIN_S = LEASE_DURATION_S - 1  # sooner than the Lease runs out
 
 Standby = tuple[Process, int]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from ground.process import free_ports
 from ground.wait import eventually
 from integration.clients import Load, Wiretap, answering
@@ -44,7 +43,6 @@ def test_a_namespace_that_is_refused_holds_up_no_other(system: System) -> None:
     assert set(before) < set(placed_in(system, other))
 
 
-@pytest.mark.timeout(180)
 def test_a_namespace_is_deleted_with_workloads_in_it(system: System) -> None:
     """Kubernetes deletes our Role there in no order. What the operator then has no right to end, others can."""
     host, other = system.add_host("one"), system.add_namespace()

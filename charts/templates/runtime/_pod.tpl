@@ -5,8 +5,8 @@
 {{- with $group.environment }}
 - --environment={{ . }}
 {{- end }}
-{{- range $key, $value := $group.hostLabels }}
-- {{ printf "--host-label=%s=%s" $key (toString $value) | toJson }}
+{{- range $key, $value := include "wasmcloud.strings" $group.hostLabels | fromJson }}
+- {{ printf "--host-label=%s=%s" $key $value | toJson }}
 {{- end }}
 - --http-addr={{ $group.http.enabled | ternary "" "127.0.0.1" }}:{{ $group.http.port }}
 {{- if $group.http.tls.enabled }}
@@ -89,7 +89,7 @@
     volumeClaimTemplate:
       spec:
         accessModes: [ReadWriteOnce]
-        storageClassName: {{ $group.ociCache.storageClass }}
+        storageClassName: {{ $group.ociCache.storageClass | quote }}
         resources:
           requests:
             storage: {{ $group.ociCache.size }}
@@ -100,7 +100,7 @@
 {{- if $group.http.tls.enabled }}
 - name: http-tls
   secret:
-    secretName: {{ include "wasmcloud.host.httpsSecret" $group }}
+    secretName: {{ include "wasmcloud.host.httpsSecret" $group | quote }}
     defaultMode: 0440
 {{- end }}
 {{- range $group.connections }}

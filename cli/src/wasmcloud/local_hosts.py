@@ -19,7 +19,7 @@ _DRAIN_TIMEOUT_S = 1.0
 """How long a request in flight may take after Ctrl-C."""
 _HEARTBEAT_INTERVAL_S = 0.2
 """A host may be up before the operator listens; its next heartbeat is then what makes it known."""
-_STOP_WITHIN_S = _DRAIN_TIMEOUT_S + 3.0
+_STOP_WITHIN_S = _DRAIN_TIMEOUT_S + 9.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def test_second_ctrl_c_does_not_wait_for_requests(desk: Desk) -> None:
     terminal.press_ctrl_c()
     terminal.wait_for("Ending")
     terminal.press_ctrl_c()
-    assert terminal.end(within_s=3) == 0
+    assert terminal.end(within_s=8) == 0  # less than a host is waited for
     assert_nothing_left(desk, processes)
 
 

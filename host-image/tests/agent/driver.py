@@ -88,6 +88,12 @@ class Operator:
                 if host_id in {None, said["id"]}:
                     return dict(said)
 
+    async def next_heartbeat_with(self, host_id: str, field: str, value: str) -> None:
+        """Wait for that host's heartbeat that says so: earlier ones may still be in the queue."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.next_heartbeat(host_id)).get(field) != value:
+                pass
+
     async def ask(
         self, host_id: str, command: str, body: Json | bytes | None = None, within_s: float = PATIENCE_S
     ) -> Json:

@@ -160,7 +160,7 @@ async def test_a_slow_pull_delays_nothing_else(start_host: StartHost, operator: 
     ]
     await until_starting(operator, host.id, "slow-19")
     assert (await operator.ask(host.id, "heartbeat", within_s=5))["id"] == host.id
-    assert (await operator.next_heartbeat(host.id))["workloadCount"] == "20"
+    await operator.next_heartbeat_with(host.id, "workloadCount", "20")
     assert await operator.start(host.id, start_request("quick")) == STARTED
     assert (await operator.status(host.id, "slow-3"))[0] == "STARTING"
     assert (await operator.stop(host.id, "quick"))[0] == "STOPPING"

@@ -59,10 +59,10 @@ async def test_a_failed_workload_holds_nothing_up(start_host: StartHost, operato
 
 
 async def test_a_request_in_flight_is_finished(start_host: StartHost, operator: Operator) -> None:
-    """Two seconds of drain, and two more for what is still being answered then."""
-    host = await start_host(drain_timeout="2")
+    """Five seconds of drain, and as many more for what is still being answered then."""
+    host = await start_host(drain_timeout="5")
     await operator.start(host.id, start_request("one"))
-    slow = asyncio.create_task(asyncio.to_thread(get, host.http_port, "/sleep?ms=3000"))
+    slow = asyncio.create_task(asyncio.to_thread(get, host.http_port, "/sleep?ms=6500"))
 
     def is_served() -> None:
         page = host.page("/metrics")[1]

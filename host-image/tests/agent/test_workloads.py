@@ -89,7 +89,7 @@ async def test_stopped_at_any_step_of_a_start(ground: Ground, step_count: int) -
 async def test_a_stop_is_answered_while_a_request_goes_on(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_PATIENCE_S", 0.2)
     await ground.workloads.start(ONE, workload())
-    slow = asyncio.create_task(asyncio.to_thread(get, ground.engine.http_port, "/sleep?ms=2000"))
+    slow = asyncio.create_task(asyncio.to_thread(get, ground.engine.http_port, "/sleep?ms=5000"))
 
     async def is_served() -> None:
         assert json.loads(ground.engine.status())["workloads"][0]["in_flight"] == 1

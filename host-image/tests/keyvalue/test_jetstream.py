@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from ground.nats import NatsServer
+from ground.wait import eventually_async
 from nats.js import JetStreamContext
 from nats.js.errors import BucketNotFoundError
 from wasmcloud_engine import StoreError
@@ -72,7 +73,11 @@ async def test_listings_leave_no_consumer(bucket: JetStreamBucket, tools: JetStr
     await bucket.set("a", b"1")
     assert await bucket.list_keys(None) == (["a"], None)
     assert await bucket.list_keys(10_000) == ([], None)
-    assert await consumer_count(tools, name) == 0
+
+    async def are_gone() -> None:
+        assert await consumer_count(tools, name) == 0
+
+    await eventually_async(are_gone, within_s=30)
 
 
 async def test_a_key_that_is_written_while_it_is_listed(

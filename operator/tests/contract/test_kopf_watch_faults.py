@@ -40,10 +40,17 @@ async def assert_answered(watch: KopfWatch, *, is_answered: bool = True) -> None
     assert watch.is_answered() is is_answered
 
 
+def assert_granted(world: KubernetesWorld) -> None:
+    """The API server's authorizer learns of a Role by a watch of its own."""
+    for verb in ("list", "watch", "create"):
+        world.plane.kubectl("auth", "can-i", verb, "workloads", "-n", world.namespace, user=OPERATOR)
+
+
 async def test_roles_are_enough_and_nothing_cluster_wide_is_asked(
     kubernetes: KubernetesWorld, as_operator: KubernetesApi
 ) -> None:
     grant(kubernetes)
+    await asyncio.to_thread(eventually, lambda: assert_granted(kubernetes), within_s=30)
     before = len(kubernetes.plane.audited())
     watch = KopfWatch(as_operator, list(Kind), [kubernetes.namespace])
     async with told_by(watch) as told:

@@ -107,7 +107,7 @@ async fn a_slow_answer_is_504_and_its_instance_is_freed() {
         );
         assert_eq!(ground.status_of(name)["timeouts_total"], 1);
     }
-    assert_eq!(ground.engine.status()["instances"]["alive"], 0);
+    ground.alive_becomes(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod ground;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use ground::{Ground, engine, eventually, folder, guest};
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
@@ -30,6 +31,18 @@ impl Drop for Registry {
     }
 }
 
+/// A port that no connection is given between this and the registry's start: Linux takes theirs from 32768 on.
+fn free_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    loop {
+        let port = first + TAKEN.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// Starts the registry that tests/ground/build-registry builds; `is_closed` makes it refuse every login.
 async fn registry(is_closed: bool) -> Registry {
     let cache = std::env::var("XDG_CACHE_HOME")
@@ -42,12 +55,7 @@ async fn registry(is_closed: bool) -> Registry {
     );
     let folder = folder();
     fs::create_dir_all(&folder).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let address = format!("127.0.0.1:{port}");
+    let address = format!("127.0.0.1:{}", free_port());
     let mut config = json!({
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": true}},

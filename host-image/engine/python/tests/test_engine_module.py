@@ -107,7 +107,7 @@ for _ in range(50):
     assert connection.getresponse().read() == b"hello from http-p2\\n"
 print(time.monotonic(), flush=True)
 """
-HELD_S = 2.0
+HELD_S = 5.0
 
 
 async def test_requests_are_served_while_python_holds_the_gil(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ async def test_what_python_raises_is_what_the_guest_hears(tmp_path: Path, error:
 
 
 async def test_a_request_that_is_cut_cancels_its_coroutine(tmp_path: Path) -> None:
-    engine, slow, reported = an_engine(tmp_path, request_timeout_s=0.2), Slow(), []
+    engine, slow, reported = an_engine(tmp_path, request_timeout_s=1.0), Slow(), []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     await engine.start(asking_for_buckets(), keyvalue=slow)
     assert (await get(engine, "/get?key=a"))[0] == 504
