@@ -1,7 +1,7 @@
 """What `helm uninstall` runs last: takes away what only the operator could have taken away.
 
-Workloads stay, as they are the users' own, but nothing may hold them up: their finalizer goes. Host objects and the
-operator's Lease go.
+Workloads stay, as they are the users' own, but nothing may hold them up: their finalizer goes. So do Services, but the
+operator's EndpointSlices go, as nobody follows the hosts' addresses any more. Host objects and the operator's Lease go.
 Environment: NAMESPACE (of the release), WATCHED (namespaces separated by commas; empty: all).
 """
 # ruff: noqa: INP001  # no package: mounted into a pod
@@ -17,7 +17,9 @@ from pathlib import Path
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 GROUP = "/apis/runtime.wasmcloud.dev/v1alpha1"
+SLICES = "/apis/discovery.k8s.io/v1"
 FINALIZER = "runtime.wasmcloud.dev/workload-finalizer"
+ROUTE_MANAGER = "wasmcloud.dev/route-manager"
 
 
 def call(method: str, path: str, body: object = None) -> dict:
@@ -59,6 +61,13 @@ def release_all(namespace: str) -> None:
         release(workload)
 
 
+def delete_slices(namespace: str) -> None:
+    """Delete the operator's EndpointSlices below a path: of a namespace, or of all of them."""
+    ours = call("GET", f"{SLICES}{namespace}/endpointslices?labelSelector={ROUTE_MANAGER}%3Dtrue").get("items", [])
+    for metadata in (each["metadata"] for each in ours):
+        call("DELETE", f"{SLICES}/namespaces/{metadata['namespace']}/endpointslices/{metadata['name']}")
+
+
 def delete_own(namespace: str) -> None:
     """Delete what is in the operator's namespace."""
     hosts = f"{GROUP}/namespaces/{namespace}/hosts"
@@ -70,7 +79,8 @@ def delete_own(namespace: str) -> None:
 def main() -> None:
     """Clean up; exits with what the API server refused, after all else is done. The Job then tries again."""
     watched = [f"/namespaces/{name}" for name in os.environ["WATCHED"].split(",") if name] or [""]
-    steps = [*(partial(release_all, namespace) for namespace in watched), partial(delete_own, os.environ["NAMESPACE"])]
+    steps = [partial(step, namespace) for namespace in watched for step in (release_all, delete_slices)]
+    steps.append(partial(delete_own, os.environ["NAMESPACE"]))
     refusals = []
     for step in steps:
         try:

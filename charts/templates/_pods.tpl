@@ -29,6 +29,16 @@ affinity:
 {{- end }}
 {{- end -}}
 
+{{/*
+Metadata of a pod that ends by itself: a service mesh's sidecar would outlive its container, and Helm would wait for it.
+dict "metadata" what it has besides.
+*/}}
+{{- define "wasmcloud.withoutSidecar" -}}
+{{- $istio := dict "sidecar.istio.io/inject" "false" -}}
+{{- $none := dict "labels" $istio "annotations" (merge (dict "linkerd.io/inject" "disabled") $istio) -}}
+{{- toJson (merge $none .metadata) -}}
+{{- end -}}
+
 {{/* Probes of a container that answers /healthz and /readyz: dict "probes" the values "port" a port's name. */}}
 {{- define "wasmcloud.probes" -}}
 {{- range $kind, $path := dict "startup" "/healthz" "liveness" "/healthz" "readiness" "/readyz" }}

@@ -8,6 +8,14 @@
     {{- end }}
 {{- end -}}
 
+{{/* The Kubernetes API, whose address no selector names. */}}
+{{- define "wasmcloud.policy.toApi" -}}
+- ports:
+    {{- range .Values.networkPolicy.operator.apiPorts }}
+    - { protocol: TCP, port: {{ . }} }
+    {{- end }}
+{{- end -}}
+
 {{/* dict "pods" the peer of the chart's own NATS "url" one that somebody gave, or "". */}}
 {{- define "wasmcloud.policy.toNats" -}}
 {{- if .url -}}

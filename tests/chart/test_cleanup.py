@@ -14,9 +14,16 @@ from chart.rendered import JsonObject, Rendered, render
 from ground.control_plane import ControlPlane
 from ground.helm import CHART
 from ground.wait import eventually
+from wasmcloud_api.names import ROUTE_MANAGER_LABEL
 
 OWN, TENANT, MISSING = "cleanup-own", "cleanup-tenant", "cleanup-missing"
 FINALIZER = "runtime.wasmcloud.dev/workload-finalizer"
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web", "namespace": TENANT},
+    "spec": {"ports": [{"name": "http", "port": 80}]},
+}
 COMPONENT = {"name": "web", "image": "registry.example/web:1"}
 
 
@@ -24,6 +31,18 @@ def ours(kind: str, name: str, namespace: str, **more: object) -> JsonObject:
     finalizers = [FINALIZER, "example.com/other"] if kind == "Workload" else []
     metadata = {"name": name, "namespace": namespace, "finalizers": finalizers}
     return {"apiVersion": "runtime.wasmcloud.dev/v1alpha1", "kind": kind, "metadata": metadata, **more}
+
+
+def routes(name: str, **labels: str) -> JsonObject:
+    """An EndpointSlice with a ready address."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": TENANT, "labels": {"kubernetes.io/service-name": "web"} | labels},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 9191}],
+        "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": True}}],
+    }
 
 
 @pytest.fixture
@@ -35,6 +54,7 @@ def left(judge: ControlPlane) -> Iterator[ControlPlane]:
     rights = [o for o in objects if o["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "cleanup"]
     there = [o for o in rights if o["kind"] != "Job" and o["metadata"]["namespace"] != MISSING]
     there += [ours("Host", "h1", OWN, hostId="h1"), ours("Workload", "w1", TENANT, spec={"components": [COMPONENT]})]
+    there += [SERVICE, routes("web-1", **{ROUTE_MANAGER_LABEL: "true"}), routes("a-users-own")]
     judge.kubectl("apply", "-f", "-", stdin=Rendered(there).text())
     yield judge
     judge.kubectl("patch", "workload", "w1", "-n", TENANT, "--type=merge", "-p", '{"metadata":{"finalizers":[]}}')
@@ -64,6 +84,9 @@ def test_a_missing_namespace_holds_up_nothing_in_others(left: ControlPlane, tmp_
         workload = json.loads(left.kubectl("get", "workload", "w1", "--namespace", TENANT, "--output", "json"))
         assert workload["metadata"]["finalizers"] == ["example.com/other"], done.stderr
         assert not left.kubectl("get", "hosts", "--namespace", OWN, "--output", "name"), done.stderr
+        # The Service is the user's and stays, but leads to no address that somebody else may get.
+        routing = left.kubectl("get", "services,endpointslices", "--namespace", TENANT, "--output", "name").split()
+        assert routing == ["service/web", "endpointslice.discovery.k8s.io/a-users-own"], done.stderr
         assert done.returncode == 1
 
     eventually(is_done, within_s=30)

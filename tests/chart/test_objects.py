@@ -313,6 +313,17 @@ def test_hooks_run_where_the_operator_may(kind: str, name: str) -> None:
     assert spec["containers"][0]["resources"]["limits"]["memory"] == "128Mi"
 
 
+@pytest.mark.parametrize(("kind", "name"), [("Job", "wasmcloud-cleanup"), ("Pod", "wasmcloud-test")])
+def test_no_sidecar_outlives_a_hooks_container(kind: str, name: str) -> None:
+    found = render().one(kind, name)
+    metadata = (found["spec"]["template"] if kind == "Job" else found)["metadata"]
+    assert metadata["labels"]["sidecar.istio.io/inject"] == "false"
+    declined = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
+    assert declined.items() <= metadata["annotations"].items()
+    if kind == "Pod":
+        assert metadata["annotations"]["helm.sh/hook"] == "test"
+
+
 def test_policies_let_out_what_values_name() -> None:
     """NATS and registries at other ports than the usual."""
     urls = "tls://me:secret@[2001:db8::1]:5222, tls://b.example.com,nats://c.example.com:5222"

@@ -130,6 +130,20 @@ def test_values_reach_the_host(
     assert {key: getattr(read, key) for key in expected} == expected
 
 
+def test_cas_of_registries_reach_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought = {
+        "ociCaPath": "/etc/registries/ca.crt",
+        "volumes": [{"name": "registries", "configMap": {"name": "registries"}}],
+        "volumeMounts": [{"name": "registries", "mountPath": "/etc/registries"}],
+    }
+    objects = render({"operator": brought, "runtime": brought})
+    (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")
+    read = operator_settings.read_settings(Started(operator, tmp_path / "operator", monkeypatch).arguments)
+    other = host_settings.read_settings(Started(host, tmp_path / "host", monkeypatch).arguments)
+    assert read.oci_ca_path == tmp_path / "operator" / "etc/registries/ca.crt"
+    assert other.oci_ca_path == tmp_path / "host" / "etc/registries/ca.crt"
+
+
 def test_certificates_reach_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = render(merged({}))
     (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import yaml
 from chart.nats_cases import NATS
+from chart.policy_cases import POLICIES
 from chart.rendered import merged, nested, render
 from chart.runtime_cases import RUNTIME
 from chart.value_cases import GLOBAL, OPERATOR, Case
 from ground.helm import CHART, HelmError, helm
 
 WITHOUT_CRDS = {"crds": {"enabled": False}}  # half the time of a call of helm
-CASES = [*GLOBAL, *OPERATOR, *NATS, *RUNTIME]
+CASES = [*GLOBAL, *POLICIES, *OPERATOR, *NATS, *RUNTIME]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)

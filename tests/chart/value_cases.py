@@ -72,10 +72,8 @@ SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAny
 ENV = {"name": "TZ", "value": "UTC"}
 ENV_FROM = {"configMapRef": {"name": "more"}}
 RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
-PEER = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
 VOLUME = {"name": "more", "emptyDir": {}}
 MOUNT = {"name": "more", "mountPath": "/more"}
-RULE = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
 
 GLOBAL = [
     Case("nameOverride", "edge", lambda o: o.names("StatefulSet"), ["default/wasmcloud-edge-nats"]),
@@ -169,55 +167,6 @@ GLOBAL = [
         lambda o: [c["metadata"].get("annotations", {}) for c in o.objects if c["kind"] == "CustomResourceDefinition"],
         [{}] * 5,
         {"crds": {"enabled": True}},
-    ),
-    Case("networkPolicy.enabled", False, lambda o: o.names("NetworkPolicy"), []),
-    Case(
-        "networkPolicy.metricsFrom",
-        [PEER],
-        lambda o: [
-            o.one("NetworkPolicy", n)["spec"]["ingress"][-1]["from"]
-            for n in ("wasmcloud-operator", "wasmcloud-host-default")
-        ],
-        [[PEER]] * 2,
-    ),
-    Case(
-        "networkPolicy.httpFrom",
-        [PEER],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["ingress"][0]["from"][:-1],
-        [PEER],
-    ),
-    Case(
-        "networkPolicy.dnsPorts",
-        [53, 5353],
-        lambda o: [
-            {port["port"] for port in o.one("NetworkPolicy", n)["spec"]["egress"][0]["ports"]}
-            for n in ("wasmcloud-operator", "wasmcloud-host-default")
-        ],
-        [{53, 5353}] * 2,
-    ),
-    Case(
-        "networkPolicy.operator.apiPorts",
-        [8443],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][2]["ports"],
-        [{"protocol": "TCP", "port": 8443}],
-    ),
-    Case(
-        "networkPolicy.operator.egress",
-        [RULE],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-operator")["spec"]["egress"][-1],
-        RULE,
-    ),
-    Case(
-        "networkPolicy.nats.ingress",
-        [{"from": [PEER]}],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-nats")["spec"]["ingress"][-1],
-        {"from": [PEER]},
-    ),
-    Case(
-        "networkPolicy.runtime.egress",
-        [RULE],
-        lambda o: o.one("NetworkPolicy", "wasmcloud-host-default")["spec"]["egress"][2:],
-        [RULE],
     ),
     Case(
         "serviceMonitor.enabled",
@@ -376,6 +325,7 @@ OPERATOR = [
     Case(
         "operator.allowSharedHosts", False, lambda o: "--no-allow-shared-hosts" in container(operator(o))["args"], True
     ),
+    Case("operator.ociCaPath", "/more/ca.crt", lambda o: flag(operator(o), "oci-ca-path"), ["/more/ca.crt"]),
     Case("operator.logFormat", "text", lambda o: flag(operator(o), "log-format"), ["text"]),
     Case("operator.env", [ENV], lambda o: environment(operator(o))["TZ"], "UTC"),
     Case("operator.envFrom", [ENV_FROM], lambda o: container(operator(o))["envFrom"], [ENV_FROM]),

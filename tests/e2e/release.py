@@ -38,8 +38,15 @@ WAIT = ["--wait", "--timeout", "5m"]
 SETTLED_WITHIN_S = 180
 OWN_KINDS = (
     *("deploy", "statefulset", "job", "pod", "service", "configmap", "secret", "serviceaccount", "role", "rolebinding"),
-    *("networkpolicy", "pdb", "pvc", "host", "lease"),
+    *("networkpolicy", "pdb", "pvc", "host", "lease", "endpointslice"),
 )
+DENY_ALL: Json = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "deny-all"},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+}
+"""What owners of namespaces begin with: a pod reaches what a policy of its own names."""
 
 
 def app(greeted: str, **spec: Any) -> Json:
@@ -105,4 +112,6 @@ def assert_endpoints(cluster: KindCluster, count: int) -> None:
 def assert_nothing_left(cluster: KindCluster, *own: str) -> None:
     """The default namespace has what every namespace has, and the user's `own`."""
     left = set(cluster.kubectl("get", ",".join(OWN_KINDS), "--output", "name").split())
-    assert left <= {"configmap/kube-root-ca.crt", "serviceaccount/default", "service/kubernetes", *own}, left
+    everywhere = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+    of_the_api_server = {"service/kubernetes", "endpointslice.discovery.k8s.io/kubernetes"}
+    assert left <= {*everywhere, *of_the_api_server, *own}, left

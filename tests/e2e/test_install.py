@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
-from e2e.release import apply, assert_nothing_left, is_ready
+from e2e.release import DENY_ALL, apply, assert_nothing_left, is_ready
 from e2e.traffic import ask_inside
 from ground.helm import CHART
 from ground.kind_cluster import KindCluster, fetch
@@ -36,6 +37,14 @@ def hello(cluster: KindCluster) -> KindCluster:
     return cluster
 
 
+@pytest.fixture
+def closed(hello: KindCluster) -> Iterator[KindCluster]:
+    """The same, in a namespace where nothing is allowed but what a policy names (as far as the network enforces it)."""
+    apply(hello, DENY_ALL)
+    yield hello
+    hello.kubectl("delete", "networkpolicy/deny-all")
+
+
 def test_a_host_is_there(hello: KindCluster) -> None:
     lines = hello.kubectl("get", "host", "-A").splitlines()
     assert lines[0].split()[:2] == ["NAMESPACE", "NAME"]
@@ -48,8 +57,8 @@ def test_hello_answers_through_the_groups_service(hello: KindCluster) -> None:
         assert "Hello, wasmCloud" in eventually(lambda: fetch(url, "hello.localhost"), within_s=30)
 
 
-def test_helm_test_deploys_and_fetches(hello: KindCluster) -> None:
-    assert "Phase:          Succeeded" in hello.helm("test", "wasmcloud")
+def test_helm_test_deploys_and_fetches(closed: KindCluster) -> None:
+    assert "Phase:          Succeeded" in closed.helm("test", "wasmcloud")
 
 
 def test_a_service_of_its_own_leads_to_the_component(hello: KindCluster) -> None:
@@ -57,9 +66,7 @@ def test_a_service_of_its_own_leads_to_the_component(hello: KindCluster) -> None
     hello.kubectl("patch", "workloaddeployment", "hello", "--type=merge", "--patch", TO_SERVICE)
 
     def has_endpoint() -> None:
-        slices = hello.get("endpointslices", "-l", "kubernetes.io/service-name=hello")["items"]
-        ready = [e for s in slices for e in s["endpoints"] if e["conditions"]["ready"]]
-        assert len(ready) == 1, slices
+        assert len(ready_endpoints(hello)) == 1
 
     eventually(has_endpoint, within_s=60)
     answer = eventually(lambda: ask_inside(hello, "http://hello.default.svc/"), within_s=60)
@@ -124,10 +131,14 @@ def test_an_upgrade_takes_values_and_keeps_what_runs(hello: KindCluster) -> None
         assert "Hello" in eventually(lambda: fetch(url, "hello.localhost"), within_s=30)
 
 
-def test_uninstall_leaves_the_definitions_and_the_users_own(hello: KindCluster) -> None:
+def test_uninstall_leaves_the_definitions_and_the_users_own(closed: KindCluster) -> None:
+    hello = closed
+    assert ready_endpoints(hello), "the Service leads nowhere, so nothing can be left of that"
     hello.helm("uninstall", "wasmcloud", "--wait", "--timeout", "5m")
 
-    eventually(lambda: assert_nothing_left(hello, "service/hello"), within_s=120)
+    # Of the Service's EndpointSlices too: the hosts' addresses will be others'.
+    own = ("service/hello", "networkpolicy.networking.k8s.io/deny-all")
+    eventually(lambda: assert_nothing_left(hello, *own), within_s=120)
     assert hello.kubectl("get", "workloaddeployment", "hello", "--output", "name")
     # Nothing holds the user's own objects up, with nobody left to lift a finalizer.
     hello.kubectl("delete", "-f", HELLO, "--timeout=60s")
@@ -137,6 +148,11 @@ def test_uninstall_leaves_the_definitions_and_the_users_own(hello: KindCluster) 
         assert not hello.get("workloads")["items"]
 
     eventually(has_no_workloads, within_s=60)
+
+
+def ready_endpoints(cluster: KindCluster) -> list[object]:
+    slices = cluster.get("endpointslices", "-l", "kubernetes.io/service-name=hello")["items"]
+    return [endpoint for each in slices for endpoint in each["endpoints"] if endpoint["conditions"]["ready"]]
 
 
 def assert_ready(cluster: KindCluster, replicas: int) -> None:

@@ -94,15 +94,17 @@ class System:
     def add_host(self, name: str, *flags: str, address: str = "127.0.0.1") -> RunningHost:
         """Start a host, whose id is its name; `flags` are added to the usual ones.
 
-        `address` is where it says that others reach it; its listeners are on loopback all the same.
+        `address` is where it says that others reach it. One that isn't of loopback has its listener everywhere, or the
+        host would say that it serves nobody; it is asked on loopback all the same.
         """
+        listener = "127.0.0.1" if address == "127.0.0.1" else "0.0.0.0"
         http_port, web_port = free_ports(2)
         images = f"{ROOT / 'examples' / 'hello'},{ROOT / 'tests' / 'guests'},{ROOT / 'tests' / 'guests' / 'bad'}"
         argv = [
             *(sys.executable, "-m", "wasmcloud_host"),
             *("--host-id", f"{self.namespace}-{name}", "--friendly-name", f"{self.namespace}-{name}"),
             *("--scheduler-nats-url", self.nats.url, "--host-name", address),
-            *("--http-addr", f"127.0.0.1:{http_port}", "--web-addr", f"127.0.0.1:{web_port}"),
+            *("--http-addr", f"{listener}:{http_port}", "--web-addr", f"127.0.0.1:{web_port}"),
             *("--allow-file-images", images, "--oci-cache-dir", str(self._directory / f"{name}-cache")),
             *flags,
         ]

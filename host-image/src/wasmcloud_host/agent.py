@@ -15,7 +15,7 @@ from wasmcloud_engine import Engine, EngineError
 
 from wasmcloud_host.artifacts import Artifacts
 from wasmcloud_host.control import Control
-from wasmcloud_host.heartbeat import Load, Profile, heartbeat_of, labels_of
+from wasmcloud_host.heartbeat import Load, Profile, announced_port, heartbeat_of, labels_of
 from wasmcloud_host.identity import Identity
 from wasmcloud_host.interfaces import imports_of
 from wasmcloud_host.machine import Machine, this_platform
@@ -57,7 +57,7 @@ class Agent:
             labels=labels_of(settings),
             started_at=datetime.now(UTC),
             platform=this_platform(),
-            http_port=engine.http_port,
+            http_port=announced_port(settings, engine.http_port),
             imports=imports,
         )
         self._scheduler = Scheduler(settings, identity.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from ipaddress import ip_address
 from typing import Final
 
 from wasmcloud_api.names import DRAINING_LABEL, HOST_GROUP_LABEL, MAX_WORKLOADS_LABEL
@@ -47,6 +48,23 @@ def labels_of(settings: Settings) -> dict[str, str]:
     if settings.max_workloads is not None:
         labels[MAX_WORKLOADS_LABEL] = str(settings.max_workloads)
     return labels
+
+
+def announced_port(settings: Settings, bound_port: int) -> int:
+    """Return the port at which others reach the listener at `--host-name`; 0 where it listens on loopback only.
+
+    Who names no address, or one of loopback, is alone on the machine: then it is the listener's own.
+    """
+    listener = settings.http_addr.rpartition(":")[0]
+    is_alone = settings.host_name is None or _is_loopback(settings.host_name)
+    return bound_port if is_alone or not _is_loopback(listener) else 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def heartbeat_of(profile: Profile, figures: Figures, load: Load) -> HostHeartbeat:

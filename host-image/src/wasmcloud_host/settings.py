@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
     http_addr: Address = "127.0.0.1:8000"
     """Address of the one HTTP listener for all workloads: `:8000` is that port of all interfaces; port 0 takes a free
-    one."""
+    one. On loopback nobody but this machine reaches it, and no Service leads to it."""
 
     tls_cert_path: ReadableFile | None = None
     """PEM file of the listener's certificate: the listener speaks HTTPS then. A renewed file is read within seconds."""

@@ -7,10 +7,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from ground.nats import NatsServer
 from ground.nats_accounts import NatsAccount
 from ground.process import Process, free_ports
 from nats.aio.client import Client
+from wasmcloud_host.heartbeat import announced_port
+from wasmcloud_host.settings import Settings
 
 from .conftest import StartHost
 from .driver import Operator, get, host_process, said_in_log, start_request
@@ -22,14 +25,14 @@ async def test_a_heartbeat_says_everything(start_host: StartHost) -> None:
         host_group="edge",
         host_label=["gpu=true", "zone=a"],
         environment="team-a",
-        host_name="10.0.0.7",
+        host_name="127.0.0.1",
         friendly_name="edge-1",
         max_workloads="9",
     )
     said = host.first_heartbeat
     assert said["id"] == host.id
     assert said["friendlyName"] == "edge-1"
-    assert said["hostname"] == "10.0.0.7"
+    assert said["hostname"] == "127.0.0.1"
     assert said["environment"] == "team-a"
     assert said["httpPort"] == host.http_port
     assert said["labels"] == {"hostgroup": "edge", "gpu": "true", "zone": "a", "wasmcloud.dev/max-workloads": "9"}
@@ -41,6 +44,31 @@ async def test_a_heartbeat_says_everything(start_host: StartHost) -> None:
     assert int(said["systemMemoryTotal"]) > int(said["systemMemoryFree"]) > 0
     assert {"namespace": "wasi", "package": "http", "version": "0.3.0", "interfaces": ["handler"]} in said["exports"]
     assert "cli" in {entry["package"] for entry in said["imports"]}
+
+
+async def test_a_listener_on_loopback_is_not_announced_to_others(start_host: StartHost) -> None:
+    """Protects: no Service leads to a pod's address where nobody listens."""
+    said = (await start_host(host_name="10.0.0.7")).first_heartbeat
+    assert (said["hostname"], said.get("httpPort", 0)) == ("10.0.0.7", 0)
+
+
+@pytest.mark.parametrize(
+    ("listener", "host_name", "port"),
+    [
+        ("127.0.0.1:0", "10.0.0.7", 0),
+        ("127.0.0.1:0", "edge.example", 0),
+        ("[::1]:0", "fd00::7", 0),
+        ("127.0.0.1:0", "127.0.0.2", 8000),
+        ("[::1]:0", "localhost", 8000),
+        ("127.0.0.1:0", None, 8000),
+        ("0.0.0.0:0", "10.0.0.7", 8000),
+        ("[::]:0", "10.0.0.7", 8000),
+        (":0", "10.0.0.7", 8000),
+        ("10.0.0.7:0", "10.0.0.7", 8000),
+    ],
+)
+def test_the_port_is_announced_where_others_reach_it(listener: str, host_name: str | None, port: int) -> None:
+    assert announced_port(Settings(http_addr=listener, host_name=host_name), 8000) == port
 
 
 async def test_heartbeats_go_on_and_count_what_runs(start_host: StartHost, operator: Operator) -> None:

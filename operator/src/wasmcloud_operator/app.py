@@ -16,7 +16,7 @@ from wasmcloud_operator.adapters.kopf_watch import JointWatch, KopfWatch
 from wasmcloud_operator.adapters.kubernetes_api import KubernetesApi, NoClusterError, connect
 from wasmcloud_operator.adapters.kubernetes_lease import KubernetesLease
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
-from wasmcloud_operator.adapters.oci_registry import OciRegistry
+from wasmcloud_operator.adapters.oci_registry import CaError, OciRegistry
 from wasmcloud_operator.adapters.system_clock import SystemClock
 from wasmcloud_operator.adapters.web import AddressError, Metrics, WebServer
 from wasmcloud_operator.decide.schedule import Rules
@@ -44,11 +44,11 @@ async def run(settings: Settings) -> None:
     claim_signals = _signals_set(stop)
     claim_signals()
     metrics = Metrics()
+    registry = _registry(settings)
     try:
         api = KubernetesApi(await connect(settings.kubeconfig), metrics.api_request)
     except NoClusterError as error:
         raise StartError(str(error)) from None
-    registry = OciRegistry(settings.allow_insecure_registry)
     terms = _Terms(settings, api, registry, metrics, claim_signals)
     metrics.show(terms.figures)
     web = WebServer(lambda: _not_ready(settings, terms.watch, terms.bus), metrics)
@@ -99,6 +99,13 @@ class _Terms:
         options = _engine_options(self._settings)
         ports = (self._api, self.watch, self.bus, self._registry, self._clock)
         self.engine = Engine(*ports, options, self._metrics, self._leadership)
+
+
+def _registry(settings: Settings) -> OciRegistry:
+    try:
+        return OciRegistry(settings.allow_insecure_registry, settings.oci_ca_path)
+    except CaError as error:
+        raise StartError(f"--oci-ca-path {error}") from None
 
 
 def _leadership(settings: Settings, api: KubernetesApi, clock: SystemClock) -> Leadership:

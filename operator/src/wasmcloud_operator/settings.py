@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     allow_insecure_registry: Registries = ()
     """A registry `host[:port]` that is asked in plain HTTP; may be repeated."""
 
+    oci_ca_path: ReadableFile | None = None
+    """PEM file of further CAs for registries."""
+
     allow_shared_hosts: bool = True
     """Workloads without an environment run on any host. When false: on hosts of their own namespace only."""
 

@@ -8,9 +8,7 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from wasmcloud_operator.adapters.nats_bus import NatsBus, NatsOptions
 from wasmcloud_operator.engine.ports import Disconnected, NoReply, NoResponders
+
+from contract.certificates import Certificates, certificates
 
 
 @pytest.fixture
@@ -240,32 +240,6 @@ async def test_a_server_that_hangs_counts_as_gone_before_its_hosts_do(bus: NatsB
     finally:
         os.kill(nats_server.process.pid, signal.SIGCONT)
     await eventually_async(lambda: assert_connected(bus), within_s=60)
-
-
-@dataclass(frozen=True)
-class Certificates:
-    ca: Path
-    cert: Path
-    key: Path
-
-
-def certificates(directory: Path, name: str) -> Certificates:
-    """A CA that has signed one certificate, good for 127.0.0.1 and as a client's."""
-    ca_key, ca, key, request, cert = (
-        directory / f"{name}-{part}.pem" for part in ("ca-key", "ca", "key", "csr", "crt")
-    )
-
-    def openssl(*arguments: str | Path) -> None:
-        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    extensions = directory / f"{name}.ext"
-    extensions.write_text("subjectAltName=IP:127.0.0.1\nkeyUsage=digitalSignature\n")
-    openssl("req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-subj", f"/CN={name} CA", "-days", "1")
-    openssl("req", *new_key, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
-    signer = ("-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "1", "-extfile", extensions)
-    openssl("x509", "-req", "-in", request, "-out", cert, *signer)
-    return Certificates(ca, cert, key)
 
 
 @pytest.fixture

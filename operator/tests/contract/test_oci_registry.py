@@ -7,18 +7,22 @@ import base64
 import contextlib
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Self
 
 import pytest
 from ground.oci_registry import PASSWORD, USERNAME
 from ground.oci_registry import OciRegistry as RealRegistry
 from ground.process import free_ports
-from wasmcloud_operator.adapters.oci_registry import OciRegistry
+from wasmcloud_operator.adapters.oci_registry import CaError, OciRegistry
 from wasmcloud_operator.decide.references import Credentials
 from wasmcloud_operator.engine.ports import AccessDenied, NoSuchImage, RegistryUnavailable
+
+from contract.certificates import Certificates, certificates
 
 LOGIN = Credentials(USERNAME, PASSWORD)
 DIGEST = f"sha256:{'a' * 64}"
@@ -27,8 +31,8 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 @contextlib.asynccontextmanager
-async def asking(*insecure: str) -> AsyncIterator[OciRegistry]:
-    registry = OciRegistry(insecure)
+async def asking(*insecure: str, ca: Path | None = None) -> AsyncIterator[OciRegistry]:
+    registry = OciRegistry(insecure, ca)
     try:
         yield registry
     finally:
@@ -38,7 +42,9 @@ async def asking(*insecure: str) -> AsyncIterator[OciRegistry]:
 class Server:
     """A registry of a few lines: says what a test tells it to, and keeps what it was asked."""
 
-    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], Answer]) -> None:
+    def __init__(
+        self, answer: Callable[[BaseHTTPRequestHandler], Answer], certificate: Certificates | None = None
+    ) -> None:
         self.asked: list[tuple[str, str, str | None]] = []
         server = self
 
@@ -60,6 +66,10 @@ class Server:
                 """The tests' output is for failures."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.cert, certificate.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -74,8 +84,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[Server]:
-    with Server(answer) as server:
+def serving(
+    answer: Callable[[BaseHTTPRequestHandler], Answer], certificate: Certificates | None = None
+) -> Iterator[Server]:
+    with Server(answer, certificate) as server:
         yield server
 
 
@@ -115,6 +127,47 @@ async def test_plain_http_is_spoken_only_where_it_is_allowed(oci_registry: RealR
     async with asking("127.0.0.1:1") as registry:
         with pytest.raises(RegistryUnavailable, match="--allow-insecure-registry"):
             await registry.digest(f"{oci_registry.host}/team/app:1", LOGIN)
+
+
+def known(_: BaseHTTPRequestHandler) -> Answer:
+    return 200, {"Docker-Content-Digest": DIGEST}, MANIFEST
+
+
+async def test_a_registry_with_a_ca_of_its_own_is_trusted_where_that_is_named(tmp_path: Path) -> None:
+    ours = certificates(tmp_path, "ours")
+    ours.ca.write_text(f"# Zertifizierungsstelle für Prüfungen\n{ours.ca.read_text()}")
+    with serving(known, ours) as server:
+        async with asking() as registry:
+            with pytest.raises(RegistryUnavailable, match="no TLS that is trusted: certificate verify failed"):
+                await registry.digest(f"{server.host}/app:1", None)
+        async with asking(ca=ours.ca) as registry:
+            assert await registry.digest(f"{server.host}/app:1", None) == DIGEST
+
+
+async def test_who_is_trusted_without_the_further_cas_is_so_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, ours, theirs = (certificates(tmp_path, name) for name in ("usual", "ours", "theirs"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(usual.ca))
+    async with asking(ca=ours.ca) as registry:
+        for trusted in (usual, ours):
+            with serving(known, trusted) as server:
+                assert await registry.digest(f"{server.host}/app:1", None) == DIGEST
+        with serving(known, theirs) as server, pytest.raises(RegistryUnavailable, match="certificate verify failed"):
+            await registry.digest(f"{server.host}/app:1", None)
+
+
+def test_a_file_of_cas_that_is_away_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CaError, match=r"ca\.crt can't be read: No such file"):
+        OciRegistry(ca=tmp_path / "ca.crt")
+
+
+@pytest.mark.parametrize("text", ["", "none", "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"])
+def test_a_file_that_holds_no_ca_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_text(text)
+    with pytest.raises(CaError, match=r"ca\.crt holds no certificate in PEM"):
+        OciRegistry(ca=file)
 
 
 @pytest.mark.parametrize("image", ["r.example/App:1", "r.example/", "r.example/a:b:c", "r.example/a b", "a@sha256:1"])

@@ -143,6 +143,14 @@ def test_a_broken_kubeconfig_is_named(tmp_path: Path) -> None:
     assert "current-context" in done.stderr
 
 
+def test_a_file_without_cas_is_named(tmp_path: Path) -> None:
+    empty = tmp_path / "ca.crt"
+    empty.touch()
+    done = run("--operator-namespace", "ops", "--oci-ca-path", str(empty))
+    why = f"wasmcloud-operator: --oci-ca-path {empty} holds no certificate in PEM"
+    assert (done.returncode, done.stderr.strip()) == (1, why)
+
+
 def test_a_taken_address_is_named(kubernetes: KubernetesWorld, nats_server: NatsServer) -> None:
     kubeconfig = str(kubernetes.plane.kubeconfig(OPERATOR))
     taken = f"127.0.0.1:{nats_server.port}"

@@ -9,9 +9,11 @@ import asyncio
 import hashlib
 import logging
 import re
+import ssl
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Final
 
 import requests
@@ -39,11 +41,20 @@ _PATH: Final = re.compile(rf"{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@{_DI
 logging.getLogger("oras.logger").disabled = True  # it writes past our log; what went wrong is in our errors
 
 
-class OciRegistry:
-    """Implements the port Registry. ``insecure`` are the registries, `host[:port]`, that are asked in plain HTTP."""
+class CaError(Exception):
+    """A file of CAs that can't be used, in one sentence."""
 
-    def __init__(self, insecure: Collection[str] = ()) -> None:
+
+class OciRegistry:
+    """Implements the port Registry.
+
+    ``insecure`` are the registries, `host[:port]`, that are asked in plain HTTP; ``ca`` is a PEM file of CAs that are
+    trusted beside the usual ones. Raises CaError.
+    """
+
+    def __init__(self, insecure: Collection[str] = (), ca: Path | None = None) -> None:
         self._insecure = frozenset(insecure)
+        self._cas = None if ca is None else _read_cas(ca)
         # Not asyncio's own threads: names are looked up on those, and a slow registry must not stop that.
         self._threads = ThreadPoolExecutor(_THREAD_COUNT, thread_name_prefix="registry")
 
@@ -56,7 +67,7 @@ class OciRegistry:
         registry, path = split_registry(image)
         if not _PATH.fullmatch(path):
             raise NoSuchImage(f'"{image}" is no name of an image: it must be like registry.example/team/app:1')
-        inquiry = _Inquiry(registry, path, credentials, is_plain=registry in self._insecure)
+        inquiry = _Inquiry(registry, path, credentials, self._cas, is_plain=registry in self._insecure)
         try:
             async with asyncio.timeout(_TIME_LIMIT_S):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, inquiry.digest)
@@ -67,7 +78,9 @@ class OciRegistry:
 class _Inquiry:
     """One question to one registry, by blocking calls."""
 
-    def __init__(self, registry: str, path: str, credentials: Credentials | None, *, is_plain: bool) -> None:
+    def __init__(
+        self, registry: str, path: str, credentials: Credentials | None, cas: str | None, *, is_plain: bool
+    ) -> None:
         self._registry = registry
         self._image = f"{registry}/{path}"
         self._has_login = credentials is not None
@@ -77,7 +90,7 @@ class _Inquiry:
         self._url = f"{'http' if is_plain else 'https'}://{Container(f'{host}/{path}').manifest_url()}"
         self._oras = Oras(insecure=is_plain)
         session = self._oras.session
-        session.mount("https://", _Bounded())
+        session.mount("https://", _Bounded(cas))
         session.mount("http://", _Bounded() if is_plain else _NoPlainHttp(registry))
         session.hooks["response"].append(self._refuse_overload)
         session.auth = _as_it_is  # or requests would look for a login in ~/.netrc
@@ -176,6 +189,18 @@ class _Login(TokenAuth):  # type: ignore[misc]
 class _Bounded(HTTPAdapter):
     """Waits for nothing for ever, and takes no more than a manifest's length of anything."""
 
+    def __init__(self, cas: str | None = None) -> None:
+        super().__init__()
+        # Not one for all: what a connection wants of TLS is set on it.
+        self._trust = None if cas is None else _trusting(cas)
+
+    def build_connection_pool_key_attributes(
+        self, *arguments: Any, **options: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Name the further CAs; the usual ones are added to them as a connection is made, to a proxy, too."""
+        host, tls = super().build_connection_pool_key_attributes(*arguments, **options)
+        return host, tls if self._trust is None else tls | {"ssl_context": self._trust}
+
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Send a request within the time limits; the connection is done with when the response is there."""
         limits = {"timeout": (_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S), "stream": True}
@@ -196,6 +221,23 @@ class _NoPlainHttp(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]  # noqa: ARG002
         """Refuse. Raises RegistryUnavailable."""
         raise RegistryUnavailable(f'the registry "{self._registry}" leads to plain HTTP, which is not allowed')
+
+
+def _read_cas(file: Path) -> str:
+    try:
+        cas = file.read_bytes().decode("ascii", errors="ignore")  # names in comments need not be
+        _trusting(cas)
+    except (ssl.SSLError, ValueError):
+        raise CaError(f"{file} holds no certificate in PEM") from None
+    except OSError as error:
+        raise CaError(f"{file} can't be read: {error.strerror}") from None
+    return cas
+
+
+def _trusting(cas: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=cas)
+    return context
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

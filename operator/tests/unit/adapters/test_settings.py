@@ -113,9 +113,10 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_that_are_there(tmp_path: Path) -> None:
     file = tmp_path / "file.pem"
     file.write_text("x")
-    flags = ("--nats-ca", "--nats-client-cert", "--nats-client-key", "--kubeconfig")
+    flags = ("--nats-ca", "--nats-client-cert", "--nats-client-key", "--kubeconfig", "--oci-ca-path")
     settings = read_settings((*NAMESPACE, *(part for flag in flags for part in (flag, str(file)))))
     assert {settings.nats_ca, settings.nats_client_cert, settings.nats_client_key, settings.kubeconfig} == {file}
+    assert settings.oci_ca_path == file
 
 
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
