@@ -12,6 +12,7 @@ from chart.rendered import JsonObject, Rendered, container, environment, merged,
 from chart.value_cases import flag, secret_variables
 from ground.control_plane import ControlPlane
 from ground.helm import CHART
+from wasmcloud_api.names import WITHHELD_LABEL
 
 MINE = {"default", *TENANTS}
 
@@ -42,6 +43,16 @@ def test_pods_are_locked_down(name: str) -> None:
             assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert not any("hostPath" in volume for volume in spec["volumes"])
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_keys_and_passwords_are_withheld_from_workloads(name: str) -> None:
+    """Where cert-manager makes them, its template says so; releases of Helm, which hold them too, have their type."""
+    for each in render(MATRIX[name]).objects:
+        if each["kind"] == "Secret":
+            assert each["metadata"]["labels"][WITHHELD_LABEL] == "true"
+        elif each["kind"] == "Certificate":
+            assert each["spec"]["secretTemplate"]["labels"] == {WITHHELD_LABEL: "true"}
 
 
 @pytest.mark.parametrize("name", MATRIX)

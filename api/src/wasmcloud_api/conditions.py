@@ -95,7 +95,10 @@ class Reason(Documented):
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound", "A ConfigMap that the workload names does not exist."
     SECRET_NOT_FOUND = "SecretNotFound", "A Secret that the workload names does not exist."
     PULL_SECRET_INVALID = "PullSecretInvalid", "A pull secret is not of type kubernetes.io/dockerconfigjson."
-    CONFIG_UNREADABLE = "ConfigUnreadable", "A ConfigMap or Secret can't be read; the message names the missing right."
+    CONFIG_UNREADABLE = (
+        "ConfigUnreadable",
+        "A ConfigMap or Secret can't be read; the message says why, and names a right that is missing.",
+    )
 
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image can't be pulled; the message has the registry's answer."
     IMAGE_NOT_COMPONENT = "ImageNotComponent", "The image holds no WebAssembly component."

@@ -32,6 +32,9 @@ DEPLOYMENT_LABEL: Final = f"{GROUP}/workload-deployment"
 TEMPLATE_HASH_ANNOTATION: Final = f"{GROUP}/workload-replica-set-generation"
 """On Workloads: the hash of the template they were made from."""
 
+WITHHELD_LABEL: Final = "wasmcloud.dev/withheld"
+"""On Secrets, with the value `true`: the operator hands them to no workload."""
+
 HOST_GROUP_LABEL: Final = "hostgroup"
 """On Hosts: the group a host was started in."""
 

@@ -14,6 +14,7 @@ from wasmcloud_operator.engine.ports import (
     NotFound,
     Occurrence,
     Rejected,
+    Withheld,
 )
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 
@@ -278,6 +279,18 @@ async def test_config_maps_and_secrets(world: World) -> None:
     world.put_secret(key, {"token": b"s3cret"})
     assert await world.cluster.config_map(key) == {"colour": "blue"}
     assert await world.cluster.secret(key) == {"token": b"s3cret"}
+
+
+async def test_secrets_that_workloads_may_not_have(world: World) -> None:
+    withheld, release = Key(world.namespace, "keys"), Key(world.namespace, "sh.helm.release.v1.ours.v1")
+    world.put_secret(withheld, {"token": b"s3cret"}, labels={"wasmcloud.dev/withheld": "true"})
+    world.put_secret(release, {"release": b"s3cret"}, kind="helm.sh/release.v1")
+    with pytest.raises(Withheld, match=r"its label wasmcloud\.dev/withheld keeps it from workloads"):
+        await world.cluster.secret(withheld)
+    with pytest.raises(Withheld, match="it is a release of Helm"):
+        await world.cluster.secret(release)
+    world.put_secret(withheld, {"token": b"s3cret"}, labels={"wasmcloud.dev/withheld": "false"})
+    assert await world.cluster.secret(withheld) == {"token": b"s3cret"}
 
 
 async def test_equal_events_become_one_with_a_count(world: World) -> None:

@@ -44,7 +44,9 @@ class World(Protocol):
 
     def put_config_map(self, key: Key, data: dict[str, str]) -> None: ...
 
-    def put_secret(self, key: Key, data: dict[str, bytes]) -> None: ...
+    def put_secret(
+        self, key: Key, data: dict[str, bytes], *, labels: dict[str, str] | None = None, kind: str = "Opaque"
+    ) -> None: ...
 
     def events(self) -> list[SeenEvent]: ...
 
@@ -60,8 +62,10 @@ class MemoryWorld:
     def put_config_map(self, key: Key, data: dict[str, str]) -> None:
         self.store.set_config_map(key, data)
 
-    def put_secret(self, key: Key, data: dict[str, bytes]) -> None:
-        self.store.set_secret(key, data)
+    def put_secret(
+        self, key: Key, data: dict[str, bytes], *, labels: dict[str, str] | None = None, kind: str = "Opaque"
+    ) -> None:
+        self.store.apply(secret(key, data, labels, kind))
 
     def events(self) -> list[SeenEvent]:
         return [
@@ -86,9 +90,10 @@ class KubernetesWorld:
         literals = [f"--from-literal={name}={value}" for name, value in data.items()]
         self.plane.kubectl("create", "configmap", "-n", key.namespace, key.name, *literals)
 
-    def put_secret(self, key: Key, data: dict[str, bytes]) -> None:
-        literals = [f"--from-literal={name}={value.decode()}" for name, value in data.items()]
-        self.plane.kubectl("create", "secret", "generic", "-n", key.namespace, key.name, *literals)
+    def put_secret(
+        self, key: Key, data: dict[str, bytes], *, labels: dict[str, str] | None = None, kind: str = "Opaque"
+    ) -> None:
+        self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(secret(key, data, labels, kind)))
 
     def events(self) -> list[SeenEvent]:
         found = json.loads(self.plane.kubectl("get", "events", "-n", self.namespace, "-o", "json"))["items"]
@@ -103,6 +108,12 @@ class KubernetesWorld:
             )
             for event in found
         ]
+
+
+def secret(key: Key, data: dict[str, bytes], labels: dict[str, str] | None, kind: str) -> dict[str, Any]:
+    metadata = {"namespace": key.namespace, "name": key.name, "labels": labels or {}}
+    values = {name: value.decode() for name, value in data.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata, "stringData": values}
 
 
 def grant(world: KubernetesWorld, namespace: str = "") -> None:

@@ -203,6 +203,19 @@ async def test_a_missing_config_map_is_named_and_waited_for(world: World) -> Non
 
 
 @told
+async def test_a_secret_that_is_withheld_goes_to_no_host(world: World) -> None:
+    host = world.add_host(SimHost("h1", "host-one"))
+    world.store.set_secret(key("keys"), {"KEY": b"a-hosts-key"}, withheld="its label keeps it from workloads")
+    await world.start()
+    resources = {"environment": {"secretFrom": [{"name": "keys"}]}}
+    component = {"name": "app", "image": "registry.example/hello:1", "localResources": resources}
+    world.apply(deployment(template={"components": [component]}))
+    await world.until(lambda: condition(world.get(Kind.DEPLOYMENT, "hello")) == ("False", "ConfigUnreadable"))
+    assert "its label keeps it from workloads" in world.picture()
+    assert not host.started_count
+
+
+@told
 async def test_a_changed_secret_rolls_out_and_shows_nowhere(world: World) -> None:
     host = world.add_host(SimHost("h1", "host-one"))
     world.store.set_secret(key("login"), {"PASSWORD": b"first-secret"})

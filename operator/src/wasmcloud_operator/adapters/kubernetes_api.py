@@ -21,6 +21,7 @@ from wasmcloud_api.names import API_VERSION
 
 from wasmcloud_operator.adapters.connections import Connections
 from wasmcloud_operator.adapters.kubernetes_events import EventSink
+from wasmcloud_operator.decide.references import why_withheld
 from wasmcloud_operator.engine.ports import (
     AlreadyExists,
     ClusterError,
@@ -30,6 +31,7 @@ from wasmcloud_operator.engine.ports import (
     Occurrence,
     Rejected,
     Unavailable,
+    Withheld,
 )
 from wasmcloud_operator.model.keys import BUILT_IN, Key, Kind, Ref, api_version
 
@@ -172,6 +174,8 @@ class KubernetesApi:
         found = await self._found(_core_path(key, "secrets"), "secrets")
         if found is None:
             return None
+        if why := why_withheld(found):
+            raise Withheld(why)
         return {name: base64.b64decode(value) for name, value in (found.get("data") or {}).items()}
 
     async def record(self, occurrence: Occurrence) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from wasmcloud_operator.adapters.admission import admit
 from wasmcloud_operator.adapters.merge_patch import merged, three_way
+from wasmcloud_operator.decide.references import why_withheld
 from wasmcloud_operator.engine.ports import (
     AlreadyExists,
     Clock,
@@ -26,6 +27,7 @@ from wasmcloud_operator.engine.ports import (
     Rejected,
     See,
     Sight,
+    Withheld,
 )
 from wasmcloud_operator.model.keys import Key, Kind, Ref
 from wasmcloud_operator.model.metadata import timestamp
@@ -63,6 +65,7 @@ class MemoryStore:
         self._applied: dict[Ref, JsonObject] = {}
         self._config_maps: dict[Key, Mapping[str, str]] = {}
         self._secrets: dict[Key, Mapping[str, bytes]] = {}
+        self._withheld: dict[Key, str] = {}
         self._listeners: list[_Listener] = []
         self._version = 0
         self._events: dict[tuple[str, str], RecordedEvent] = {}
@@ -83,6 +86,8 @@ class MemoryStore:
 
     async def secret(self, key: Key) -> Mapping[str, bytes] | None:
         """See the port."""
+        if key in self._withheld:
+            raise Withheld(self._withheld[key])
         return self._secrets.get(key)
 
     # Cluster: writing
@@ -157,7 +162,7 @@ class MemoryStore:
         if kind == "ConfigMap":
             self.set_config_map(key, body.get("data") or {})
         elif kind == "Secret":
-            self.set_secret(key, _secret_data(body))
+            self.set_secret(key, _secret_data(body), why_withheld(body))
         else:
             self._apply(Ref(_our_kind(kind), key), body)
 
@@ -168,6 +173,7 @@ class MemoryStore:
             self._config_maps.pop(key, None)
         elif kind == "Secret":
             self._secrets.pop(key, None)
+            self._withheld.pop(key, None)
         elif (old := self._objects.get(ref := Ref(_our_kind(kind), key))) is not None:
             self._delete(ref, old)
 
@@ -175,9 +181,12 @@ class MemoryStore:
         """Create or replace a ConfigMap."""
         self._config_maps[key] = dict(data)
 
-    def set_secret(self, key: Key, data: Mapping[str, bytes]) -> None:
-        """Create or replace a Secret."""
+    def set_secret(self, key: Key, data: Mapping[str, bytes], withheld: str | None = None) -> None:
+        """Create or replace a Secret; ``withheld`` says why workloads may not have it."""
         self._secrets[key] = dict(data)
+        self._withheld.pop(key, None)
+        if withheld is not None:
+            self._withheld[key] = withheld
 
     # Inside
 

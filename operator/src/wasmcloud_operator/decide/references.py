@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from wasmcloud_api.crds import Component, ConfigLayer, Service, WorkloadDeploymentSpec, WorkloadSpec
-from wasmcloud_api.names import ARTIFACT_SCHEME
+from wasmcloud_api.names import ARTIFACT_SCHEME, WITHHELD_LABEL
 
 from wasmcloud_operator.model.images import registry_host, registry_of
 
 DOCKER_CONFIG_KEY = ".dockerconfigjson"
+HELM_RELEASE = "helm.sh/release.v1"
+"""The type of the Secrets in which Helm keeps what it installed."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,19 @@ def artifacts_of(spec: WorkloadDeploymentSpec) -> dict[str, str]:
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
+
+
+def why_withheld(secret: Mapping[str, Any]) -> str | None:
+    """Return why workloads may not have a Secret, given as an object of the API; None when they may.
+
+    Who may make workloads may name any Secret of the namespace. What would make them more than that, such as the key of
+    a host, says so by its label; and a release of Helm holds every Secret that its chart made.
+    """
+    if (secret["metadata"].get("labels") or {}).get(WITHHELD_LABEL) == "true":
+        return f"its label {WITHHELD_LABEL} keeps it from workloads"
+    if secret.get("type") == HELM_RELEASE:
+        return "it is a release of Helm, which is kept from workloads"
+    return None
 
 
 def config_digest(

@@ -41,6 +41,10 @@ class Rejected(ClusterError):
     """The server will never accept this (400, 422, or 403 by admission): trying again is of no use."""
 
 
+class Withheld(ClusterError):
+    """It is there, and workloads may not have it."""
+
+
 class Unavailable(ClusterError):
     """The server cannot answer now (connection, 403 by RBAC, 408, 429, 5xx): try again later.
 
@@ -95,7 +99,10 @@ class Cluster(Protocol):
         ...
 
     async def secret(self, key: Key) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, decoded; None when it is not there. Never logged, cached or written anywhere."""
+        """Return the data of a Secret, decoded; None when it is not there. Never logged, cached or written anywhere.
+
+        Raises Withheld (``decide.references.why_withheld``).
+        """
         ...
 
     async def record(self, occurrence: Occurrence) -> None:
