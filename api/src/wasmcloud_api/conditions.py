@@ -86,7 +86,10 @@ class Reason(Documented):
 
     NO_HOSTS = "NoHosts", "No host has joined the operator."
     NO_MATCHING_HOST = "NoMatchingHost", "Hosts have joined, but none fits; the message counts why."
-    ENVIRONMENT_DENIED = "EnvironmentDenied", "The workload asks for an environment that is not its own namespace."
+    ENVIRONMENT_DENIED = (
+        "EnvironmentDenied",
+        "The workload asks for an environment that is not its own namespace, and hosts aren't shared.",
+    )
     INSUFFICIENT_CAPACITY = "InsufficientCapacity", "Every host that fits is full."
     HOST_PIN_UNAVAILABLE = "HostPinUnavailable", "The host that `spec.hostId` names is gone, not ready or not allowed."
     HOST_DRAINING = "HostDraining", "The host finishes what it serves and takes nothing new."
@@ -102,10 +105,19 @@ class Reason(Documented):
 
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image can't be pulled; the message has the registry's answer."
     IMAGE_NOT_COMPONENT = "ImageNotComponent", "The image holds no WebAssembly component."
-    IMAGE_NOT_FOUND = "ImageNotFound", "The registry has no such image or tag."
-    REGISTRY_ACCESS_DENIED = "RegistryAccessDenied", "The registry wants a login, or refuses that of the pull secret."
-    REGISTRY_UNAVAILABLE = "RegistryUnavailable", "The registry can't be asked; the message has the cause."
-    INTERFACE_UNAVAILABLE = "InterfaceUnavailable", "The component imports an interface that no host offers."
+    IMAGE_NOT_FOUND = "ImageNotFound", "Of an Artifact: the registry has no such image or tag."
+    REGISTRY_ACCESS_DENIED = (
+        "RegistryAccessDenied",
+        "Of an Artifact: the registry wants a login, or refuses the pull secret's.",
+    )
+    REGISTRY_UNAVAILABLE = (
+        "RegistryUnavailable",
+        "Of an Artifact: the registry can't be asked; the message has the cause.",
+    )
+    INTERFACE_UNAVAILABLE = (
+        "InterfaceUnavailable",
+        "The component imports an interface that no host offers, or `hostInterfaces` doesn't ask for.",
+    )
     INVALID_EGRESS_RULE = "InvalidEgressRule", "An entry of an egress list is malformed; the message names each."
     INVALID_SPEC = "InvalidSpec", "The object breaks a rule of the API; the message has the field and the rule."
 

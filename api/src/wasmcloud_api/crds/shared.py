@@ -50,7 +50,8 @@ class KubernetesSpec(Resource):
     """How a workload shows up in Kubernetes."""
 
     service: KubernetesService | None = None
-    """The Service that leads to this workload's hosts. The workload also answers to the Service's DNS names."""
+    """The Service that leads to this workload's hosts. The workload also answers to the names `NAME.NAMESPACE`,
+    `NAME.NAMESPACE.svc` and `NAME.NAMESPACE.svc.cluster.local`, not to NAME alone."""
 
 
 class ReplicaCounts(Resource):

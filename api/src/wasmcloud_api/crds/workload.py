@@ -60,14 +60,15 @@ class LocalResources(Resource):
     config: dict[str, str] = Field(default_factory=dict)
     """Settings read through `wasi:config`."""
     allowed_hosts: tuple[AllowedHost, ...] = ()
-    """Hosts it may send requests to: `*`, `host[:port]`, `*.suffix[:port]`, each with or without `scheme://`.
-    Empty: those of the host's group, and none if that has none."""
+    """Where it may connect: `*`, or `host[:port]` and `*.suffix[:port]`, each with or without `http://` or `https://`.
+    It holds for sockets, too, where the scheme doesn't count; by name they need `allowedIpNameLookups` besides.
+    Empty: what the host's group allows, and nothing if that allows nothing."""
     allowed_ip_name_lookups: tuple[AllowedLookup, ...] = ()
     """Names it may resolve for sockets: `*`, `*.suffix`, a name or an address. Empty: none."""
     allowed_host_loopback_ports: tuple[AllowedPort, ...] = ()
     """Ports of the machine's own loopback it may reach at host.wasmcloud.internal, as `port[/tcp|/udp]`."""
     memory_limit_mb: Annotated[StrictInt, Field(ge=1, le=4096, json_schema_extra={"format": "int32"})] | None = None
-    """Most memory an instance may use, in MiB. Unset: the host's default."""
+    """Most memory an instance may use, in MiB. Unset: 256."""
     cpu_limit: Annotated[StrictInt, Field(ge=1, le=6400, json_schema_extra={"format": "int32"})] | None = None
     """Most CPU time it may use, in percent of one core. Unset: no limit."""
 
@@ -82,13 +83,13 @@ class Component(Resource):
     image_pull_secret: LocalObjectReference | None = None
     """Secret of type kubernetes.io/dockerconfigjson for the image's registry."""
     image_pull_policy: ImagePullPolicy | None = None
-    """When the registry is asked for the image. Unset: as the host is set."""
+    """When the registry is asked for the image. Unset: Always for `latest` or no tag, else IfNotPresent."""
     pool_size: Count = 0
     """How many instances are kept for reuse. 0: each request gets a fresh one."""
     max_invocations: Count = 0
     """How many requests a reused instance serves before it is replaced. 0: no limit."""
     max_concurrency: Count = 0
-    """How many requests a reused instance serves at a time. 0: the host's default."""
+    """How many requests a reused instance of WASI 0.3 serves at a time. 0: 16."""
     local_resources: LocalResources = LocalResources()
     """What the component may use."""
 
@@ -101,7 +102,7 @@ class Service(Resource):
     image_pull_secret: LocalObjectReference | None = None
     """Secret of type kubernetes.io/dockerconfigjson for the image's registry."""
     image_pull_policy: ImagePullPolicy | None = None
-    """When the registry is asked for the image. Unset: as the host is set."""
+    """When the registry is asked for the image. Unset: Always for `latest` or no tag, else IfNotPresent."""
     max_restarts: Count = 0
     """How often the service is started again after it failed."""
     local_resources: LocalResources = LocalResources()
@@ -157,7 +158,7 @@ class WorkloadSpec(Resource):
     service: Service | None = None
     """A service, which runs as long as the workload does."""
     volumes: Annotated[tuple[Volume, ...], Field(max_length=256), KeyedList(("name",))] = ()
-    """Directories that components and the service may mount."""
+    """Directories that components and the service may mount. Hosts of this version refuse them."""
     host_interfaces: HostInterfaces = ()
     """Interfaces that the host provides, with their settings."""
     kubernetes: KubernetesSpec = KubernetesSpec()
