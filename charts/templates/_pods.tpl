@@ -30,13 +30,13 @@ affinity:
 {{- end -}}
 
 {{/*
-Metadata of a pod that ends by itself: a service mesh's sidecar would outlive its container, and Helm would wait for it.
-dict "metadata" what it has besides.
+Metadata of a pod that ends by itself, beside what is given: a service mesh's sidecar would outlive its container, and
+Helm would wait for it.
 */}}
 {{- define "wasmcloud.withoutSidecar" -}}
 {{- $istio := dict "sidecar.istio.io/inject" "false" -}}
 {{- $none := dict "labels" $istio "annotations" (merge (dict "linkerd.io/inject" "disabled") $istio) -}}
-{{- toJson (merge $none .metadata) -}}
+{{- toJson (merge $none .) -}}
 {{- end -}}
 
 {{/* Probes of a container that answers /healthz and /readyz: dict "probes" the values "port" a port's name. */}}

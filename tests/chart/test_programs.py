@@ -144,6 +144,17 @@ def test_cas_of_registries_reach_both(tmp_path: Path, monkeypatch: pytest.Monkey
     assert other.oci_ca_path == tmp_path / "host" / "etc/registries/ca.crt"
 
 
+@pytest.mark.parametrize("families", [[], ["IPv6"], ["IPv4", "IPv6"]])
+def test_all_listen_on_both_families(families: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet comes by the cluster's first family, a Service's clients by its own."""
+    objects = render({"global": {"ipFamilies": families}})
+    (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")
+    read = operator_settings.read_settings(Started(operator, tmp_path, monkeypatch).arguments)
+    assert (read.health_addr, read.metrics_addr) == (":8081", ":8080")
+    other = host_settings.read_settings(Started(host, tmp_path, monkeypatch).arguments)
+    assert (other.http_addr, other.web_addr) == ("[::]:9191", "[::]:8081")
+
+
 def test_certificates_reach_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = render(merged({}))
     (operator,), (host,) = workloads(objects, "operator"), workloads(objects, "host")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +18,6 @@ from wasmcloud_host.settings import Settings
 SERVICE_NAME: Final = "service"
 """What the service of a workload is called in logs and errors; on the wire it has no name."""
 
-_CACHE_PARTS: Final = Fraction(2, 5)
-"""Of the cache's room: for what was pulled, and for what was compiled. The last fifth is for files on their way, which
-are deleted for once they are there."""
-
 
 class SpecError(Exception):
     """A workload that this host can't run as it is declared; one sentence."""
@@ -34,7 +29,9 @@ def engine_settings_of(settings: Settings) -> str:
         {
             "http_addr": settings.http_addr,
             "cache_dir": str(settings.oci_cache_dir),
-            "cache_limit_bytes": settings.oci_cache_size * _CACHE_PARTS.numerator // _CACHE_PARTS.denominator,
+            # Of what was pulled, and of what was compiled. The last fifth is for files on their way: room is made for
+            # them once they are there.
+            "cache_limit_bytes": settings.oci_cache_size * 2 // 5,
             "max_connections": settings.max_connections,
             "request_timeout_s": settings.request_timeout,
             "default_allowed_hosts": settings.allowed_hosts,

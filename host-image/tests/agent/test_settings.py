@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from wasmcloud_host import settings as settings_module
 from wasmcloud_host.settings import Settings, SettingsError, read_settings
 
 
@@ -60,6 +61,12 @@ def test_durations(text: str, seconds: float) -> None:
 )
 def test_sizes(text: str, in_bytes: int) -> None:
     assert read_settings(["--oci-cache-size", text]).oci_cache_size == in_bytes
+
+
+def test_a_port_alone_is_that_of_ipv4_where_the_machine_has_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings(["--http-addr", ":8000"]).http_addr == "[::]:8000"
+    monkeypatch.setattr(settings_module, "has_dualstack_ipv6", lambda: False)
+    assert read_settings(["--http-addr", ":8000"]).http_addr == "0.0.0.0:8000"
 
 
 def test_a_password_in_the_nats_url_does_not_print() -> None:

@@ -53,10 +53,8 @@ async fn requests_share_an_instance_up_to_max_concurrency() {
         all_are(requests, 200).await;
         // Those beyond the pool's size end; the one that stays is the one that counts on.
         ground.alive_becomes(1).await;
-        // A place is free a moment after its answer; an instance that stands in until then says 1.
-        let mut asked = 0;
+        // A place is free a moment after its answer; an instance that stands in until then says 1, and goes.
         let count = eventually(async || {
-            asked += 1;
             let text = ground.get("w.test", "/count").await.text();
             match text.trim().parse::<u32>().unwrap() {
                 1 => Err(text),
@@ -65,7 +63,7 @@ async fn requests_share_an_instance_up_to_max_concurrency() {
         })
         .await;
         let most_served = if most == 0 { 8 } else { most.min(8) };
-        assert!(count <= most_served + asked, "{count} with {most}");
+        assert!((2..=most_served + 1).contains(&count), "{count} with {most}");
         ground.alive_becomes(1).await;
     }
 }

@@ -64,8 +64,7 @@ class MemoryStore:
         self._owned: dict[str, set[Ref]] = {}
         self._applied: dict[Ref, JsonObject] = {}
         self._config_maps: dict[Key, Mapping[str, str]] = {}
-        self._secrets: dict[Key, Mapping[str, bytes]] = {}
-        self._withheld: dict[Key, str] = {}
+        self._secrets: dict[Key, tuple[Mapping[str, bytes], str | None]] = {}
         self._listeners: list[_Listener] = []
         self._version = 0
         self._events: dict[tuple[str, str], RecordedEvent] = {}
@@ -86,9 +85,10 @@ class MemoryStore:
 
     async def secret(self, key: Key) -> Mapping[str, bytes] | None:
         """See the port."""
-        if key in self._withheld:
-            raise Withheld(self._withheld[key])
-        return self._secrets.get(key)
+        data, withheld = self._secrets.get(key, (None, None))
+        if withheld is not None:
+            raise Withheld(withheld)
+        return data
 
     # Cluster: writing
 
@@ -173,7 +173,6 @@ class MemoryStore:
             self._config_maps.pop(key, None)
         elif kind == "Secret":
             self._secrets.pop(key, None)
-            self._withheld.pop(key, None)
         elif (old := self._objects.get(ref := Ref(_our_kind(kind), key))) is not None:
             self._delete(ref, old)
 
@@ -183,10 +182,7 @@ class MemoryStore:
 
     def set_secret(self, key: Key, data: Mapping[str, bytes], withheld: str | None = None) -> None:
         """Create or replace a Secret; ``withheld`` says why workloads may not have it."""
-        self._secrets[key] = dict(data)
-        self._withheld.pop(key, None)
-        if withheld is not None:
-            self._withheld[key] = withheld
+        self._secrets[key] = (dict(data), withheld)
 
     # Inside
 
